@@ -1,0 +1,30 @@
+"""What a user may set: typed, read from `config/monitor.toml` and the environment."""
+
+from monitor.settings.load import SettingsError, load
+from monitor.settings.model import (
+    Alerts,
+    Api,
+    Endpoint,
+    FeedSource,
+    Privacy,
+    RedditSource,
+    Redis,
+    Settings,
+    Source,
+    Store,
+)
+
+__all__ = [
+    "Alerts",
+    "Api",
+    "Endpoint",
+    "FeedSource",
+    "Privacy",
+    "RedditSource",
+    "Redis",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "Store",
+    "load",
+]

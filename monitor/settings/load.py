@@ -1,0 +1,112 @@
+"""Reads the settings: one file, the environment above it, and one clear sentence where anything is wrong."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.settings.model import Settings, known_environment
+
+DEFAULT_FILE = Path(__file__).resolve().parents[2] / "config" / "monitor.toml"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text names the key, where it stands and what is allowed."""
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings of `path`, else of EXOWATCH_CONFIG, else of the shipped `config/monitor.toml`.
+
+    Paths in the file are relative to the file. Raises SettingsError.
+    """
+    file = path or Path(os.environ.get("EXOWATCH_CONFIG") or DEFAULT_FILE)
+    values = _read_toml(file)
+    unknown = known_environment(dict(os.environ))
+    if unknown:
+        raise SettingsError(f"environment: {unknown[0]} names no setting; see docs/configuration.md for the list")
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(file, values, problem) for problem in error.errors())) from None
+    except Exception as error:  # pydantic-settings raises its own kind for JSON in the environment that does not parse
+        raise SettingsError(f"environment: {error}") from None
+    data_dir = settings.data_dir if settings.data_dir.is_absolute() else file.resolve().parent / settings.data_dir
+    return settings.model_copy(update={"data_dir": data_dir})
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"there is no config file {file}; name one with --config or EXOWATCH_CONFIG") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the config file {file} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from None
+
+
+def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
+    """One problem of pydantic's as a sentence: where, which key, what is wrong, what is allowed."""
+    keys = [part for part in problem["loc"] if part not in ("feed", "reddit")]  # the tags of the union of sources
+    where = str(file) if _stands_in(values, keys) else "environment or defaults"
+    key = _dotted(keys, values)
+    prefix = f"{where}: {key}: " if key else f"{where}: "
+    message: str = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        allowed = _allowed_keys(problem["loc"][:-1])
+        return f"{file}: unknown key {key}" + (f"; allowed here: {', '.join(allowed)}" if allowed else "")
+    if problem["type"] == "missing":
+        return f"{file}: {key} is missing"
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{file}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', 'feed, reddit')}"
+    return prefix + message[0].lower() + message[1:]
+
+
+def _stands_in(values: Any, keys: list[Any]) -> bool:
+    for key in keys:
+        try:
+            values = values[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _dotted(keys: list[Any], values: dict[str, Any]) -> str:
+    """`source[0] (fda-press).url`: the path of a key, list entries with their names."""
+    text, here = "", values
+    for key in keys:
+        here = here[key] if _stands_in(here, [key]) else {}
+        if isinstance(key, int):
+            name = here.get("name") if isinstance(here, dict) else None
+            text += f"[{key}]" + (f" ({name})" if name else "")
+        else:
+            text += f".{key}" if text else str(key)
+    return text
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    """The keys of the section that `location` names."""
+    model: Any = Settings
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[part].annotation
+            model = _element(model)
+        else:
+            model = next((m for m in _members(model) if m.model_fields["kind"].annotation.__args__[0] == part), model)
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _element(annotation: Any) -> Any:
+    """What a list holds, or the thing itself."""
+    arguments = get_args(annotation)
+    return arguments[0] if arguments and not isinstance(annotation, type) else annotation
+
+
+def _members(union: Any) -> list[Any]:
+    return [m for part in get_args(union) for m in (get_args(part) or (part,)) if hasattr(m, "model_fields")]

@@ -1,0 +1,202 @@
+"""The sections of `config/monitor.toml`, one class each; the comments there and `docs/configuration.md` say what they do."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret
+from monitor.words import AlertKind, ClaimType, Verdict
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Redis(Section):
+    url: str = ""
+    partitions: int = Field(default=1, ge=1, le=64)
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError('write redis://host:port/0, rediss://… or unix:///path, or "" for the embedded server')
+        return url
+
+
+class Store(Section):
+    url: str = ""
+    retain_text: dict[str, Duration] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in ("sqlite", "postgresql"):
+            raise ValueError('write postgresql://user@host/name, sqlite:///path, or "" for SQLite in data_dir')
+        return url
+
+
+class Api(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    token: Secret = SecretStr("")
+
+    @model_validator(mode="after")
+    def _token_where_others_can_reach(self) -> Api:
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.token.get_secret_value():
+            raise ValueError(f'host "{self.host}" can be reached by others: set api.token too, or keep host = "127.0.0.1"')
+        return self
+
+
+class Privacy(Section):
+    authors: Literal["pseudonym", "plain", "none"] = "pseudonym"
+
+
+class Alerts(Section):
+    jurisdictions: list[str] = ["US", "UK", "EU"]
+    min_confidence: float = Field(default=0.5, ge=0, le=1)
+    max_age: Duration = 7 * 86400.0
+    spreading: list[Annotated[int, Field(ge=1)]] = [10, 100, 1000]
+    resurfaced_after: Duration = 90 * 86400.0
+
+
+class _Source(Section):
+    name: Name
+    interval: Interval = 300.0
+    base_url: Origin | None = None
+
+
+class FeedSource(_Source):
+    """A feed (RSS, Atom, JSON Feed). `platform` names where its entries come from."""
+
+    kind: Literal["feed"]
+    url: HttpUrl
+    platform: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "news"
+
+
+class RedditSource(_Source):
+    """New posts and comments of chosen subreddits: by the API with credentials, by Reddit's public feeds without."""
+
+    kind: Literal["reddit"]
+    subreddits: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{2,32}$")]], Field(min_length=1, max_length=100)]
+    interval: Interval = 60.0
+    client_id: Secret | None = None
+    client_secret: Secret | None = None
+    user_agent: str = "linux:exowatch:1 (public-health monitor)"
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> RedditSource:
+        if (self.client_id is None) != (self.client_secret is None):
+            raise ValueError("client_id and client_secret go together; without both, the public feeds are read")
+        return self
+
+
+Source = Annotated[FeedSource | RedditSource, Field(discriminator="kind")]
+
+
+class Endpoint(Section):
+    """A place that alerts are delivered to, and which of them it wants."""
+
+    name: Name
+    kind: Literal["webhook"]
+    url: HttpUrl
+    secret: list[Secret]
+    events: list[AlertKind] = []
+    types: list[ClaimType] = []
+    verdicts: list[Verdict] = []
+    platforms: list[str] = []
+    min_confidence: float = Field(default=0, ge=0, le=1)
+    allow_private: bool = False
+
+    @field_validator("secret", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("secret")
+    @classmethod
+    def _standard_form(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        if not secrets:
+            raise ValueError("a webhook needs a secret to be signed with")
+        for secret in secrets:
+            prefix, mark, encoded = secret.get_secret_value().partition("_")
+            try:
+                length = len(base64.b64decode(encoded, validate=True)) if prefix == "whsec" and mark else 0
+            except ValueError:
+                length = 0
+            if not 24 <= length <= 64:
+                raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes (`openssl rand -base64 32`)")
+        return secrets
+
+
+class Settings(BaseSettings):
+    """Everything a user may set. `config_file` is where it was read from; relative paths start beside it."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="EXOWATCH_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Path("var")
+    topic: Name = "exosomes"
+    redis: Redis = Redis()
+    store: Store = Store()
+    api: Api = Api()
+    privacy: Privacy = Privacy()
+    alerts: Alerts = Alerts()
+    source: list[Source] = []
+    endpoint: list[Endpoint] = []
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the environment wins over the file, whose content comes by `init`
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Settings:
+        for what, names in (("source", [s.name for s in self.source]), ("endpoint", [e.name for e in self.endpoint])):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"two entries of [[{what}]] are named {sorted(twice)[0]!r}; names are distinct")
+        return self
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database in SQLAlchemy's words (aiosqlite or asyncpg)."""
+        if not self.store.url:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'exowatch.sqlite'}"
+        scheme, rest = self.store.url.split("://", 1)
+        driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[scheme]
+        return f"{scheme}+{driver}://{rest}"
+
+
+def known_environment(environ: dict[str, str]) -> list[str]:
+    """Variables that start with EXOWATCH_ and name no setting, so that a misspelt one is not silently ignored."""
+    unknown = []
+    for name in environ:
+        if not name.startswith("EXOWATCH_") or name == "EXOWATCH_CONFIG":
+            continue
+        section, _, key = name.removeprefix("EXOWATCH_").lower().partition("__")
+        field: Any = Settings.model_fields.get(section)
+        if field is None or (key and not _has_field(field.annotation, key.split("__")[0])):
+            unknown.append(name)
+    return sorted(unknown)
+
+
+def _has_field(annotation: Any, key: str) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and key in annotation.model_fields

@@ -1,0 +1,75 @@
+"""The kinds of value a setting may have: durations, secrets, addresses, names."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of `"90s"`, `"15m"`, `"24h"` or `"7d"`. Raises ValueError for anything else."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return float(value)
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])\s*", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a duration is a number and a unit: "30s", "15m", "24h" or "7d"')
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _interval(seconds: float) -> float:
+    if not 2 <= seconds <= 86400:
+        raise ValueError('an interval lies between "2s" and "1d"')
+    return seconds
+
+
+def read_secret(value: object) -> object:
+    """The secret behind `env:NAME` or `file:PATH`; any other text is the secret itself.
+
+    Raises ValueError where the variable is not set or the file cannot be read; the message never holds the secret.
+    """
+    if not isinstance(value, str):
+        return value
+    if value.startswith("env:"):
+        name = value[4:]
+        if not os.environ.get(name):
+            raise ValueError(f"the environment variable {name} is not set")
+        return os.environ[name]
+    if value.startswith("file:"):
+        path = Path(value[5:]).expanduser()
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the secret file {path} cannot be read ({type(error).__name__})") from None
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)  # raises ValueError itself for a broken address
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address starts with http:// or https:// and names a host")
+    if any(ord(char) <= 32 or ord(char) == 127 for char in value):
+        raise ValueError("an address holds no blanks or control characters")
+    _ = parts.port  # raises ValueError where it is not a port
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("an origin is scheme, host and port only, as in http://127.0.0.1:8800")
+    return value.rstrip("/")
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Interval = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_interval)]
+Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

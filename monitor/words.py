@@ -1,0 +1,219 @@
+"""The vocabulary of exowatch, typed: what every part says to every other, and to its users.
+
+The names are those of the docs and of the HTTP interface. All records are immutable; times are integers of milliseconds since
+1970 in UTC inside the program, and RFC 3339 text where a user sees them (`rfc3339`). Offsets count Unicode code points.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from typing import Any, Literal, get_args
+
+import msgspec
+
+ClaimType = Literal[
+    "skin_efficacy",
+    "hair_efficacy",
+    "disease_treatment",
+    "safety",
+    "regulatory_status",
+    "composition",
+    "mechanism",
+    "superiority",
+    "authority",
+]
+Stance = Literal["asserts", "denies", "asks", "reports"]
+Verdict = Literal["supported", "unsupported", "contradicted"]
+Basis = Literal["register", "burden of proof"]
+MentionState = Literal["live", "edited", "deleted", "expired"]
+ClaimState = Literal["open", "confirmed", "dismissed", "muted"]
+SourceState = Literal["ok", "waiting", "failing", "down", "silent", "off"]
+DeliveryState = Literal["pending", "delivered", "dead"]
+AlertKind = Literal[
+    "claim.new",
+    "claim.spreading",
+    "claim.resurfaced",
+    "claim.verdict_changed",
+    "safety.signal",
+    "source.down",
+    "source.silent",
+    "source.recovered",
+    "mention.deleted",
+    "evidence.news",
+    "endpoint.disabled",
+    "digest",
+    "test",
+]
+
+CLAIM_TYPES: tuple[ClaimType, ...] = get_args(ClaimType)
+STANCES: tuple[Stance, ...] = get_args(Stance)
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+
+# The longest text of one post that is kept; what is longer is cut there. Articles of 2,000 words are a tenth of it.
+MAX_TEXT = 100_000
+MAX_ID = 512
+MAX_URL = 2_048
+MAX_NAME = 256
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One public post as a collector heard it, before anything is known about it.
+
+    `platform` and `id` (the platform's own) identify it. `text` is the whole of what is judged: `compose_text(title, body)`.
+    `fresh` is false only for what a collector's catch-up found beyond `alerts.max_age`: stored, but never a `claim.new`.
+    """
+
+    platform: str
+    id: str
+    text: str
+    url: str | None = None
+    author: str | None = None
+    created_at: int | None = None  # ms
+    lang: str | None = None
+    source: str = ""
+    fresh: bool = True
+
+    @property
+    def version(self) -> str:
+        """Names this text of this post: the same for the same post heard twice, another after an edit."""
+        body = "\0".join((self.platform, self.id, self.text))
+        return hashlib.blake2b(body.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def compose_text(title: str | None, body: str | None) -> str:
+    """A post's text: title and body joined by a blank line where it has both (offsets count from here)."""
+    return "\n\n".join(part for part in ((title or "").strip(), (body or "").strip()) if part)
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One citation behind a verdict, as users see it."""
+
+    id: str
+    citation: str
+    url: str | None
+
+
+class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
+    """One place where a mention carries a claim; `text[start:end] == quote`."""
+
+    quote: str
+    start: int
+    end: int
+    type: ClaimType
+    stance: Stance
+    distance: bool
+    testimonial: bool
+    claim_id: str
+    claim: str
+    verdict: Verdict
+    verdicts: dict[str, Verdict]
+    basis: Basis
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    why: str
+    entry: str | None = None
+
+    @property
+    def put_forward(self) -> bool:
+        """Whether the writer puts the claim forward as true (the codebook's condition for an alert)."""
+        return self.stance == "asserts" or (self.stance == "reports" and not self.distance)
+
+    @property
+    def alerting(self) -> bool:
+        """The codebook's rule: put forward, and the record does not carry it."""
+        return self.put_forward and self.verdict != "supported"
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What exowatch makes of one text. `alert` is the codebook's rule, before confidence, novelty and mutes."""
+
+    id: str
+    relevant: bool
+    language: str | None
+    adverse_event: bool
+    alert: bool
+    claims: tuple[Occurrence, ...]
+    classifier: str
+    register: str
+
+
+# Ids that users see: a letter for the kind and thirteen characters of Crockford's base 32, so that they sort by time as text.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {char: value for value, char in enumerate(_ALPHABET)}
+IdKind = Literal["m", "a", "d"]  # mention, alert, delivery
+
+
+def _base32(number: int) -> str:
+    digits = []
+    for _ in range(13):
+        number, digit = divmod(number, 32)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))
+
+
+def public_id(kind: IdKind, number: int) -> str:
+    """The id that users see for a stored number below 2**63."""
+    return f"{kind}_{_base32(number)}"
+
+
+def stored_id(kind: IdKind, public: str) -> int | None:
+    """The number behind a public id, or None where it is not an id of that kind."""
+    prefix, _, digits = public.partition("_")
+    if prefix != kind or len(digits) != 13 or not all(char in _VALUES for char in digits):
+        return None
+    number = 0
+    for char in digits:
+        number = number * 32 + _VALUES[char]
+    return number if number < 2**63 else None
+
+
+def claim_id_of(identity: str) -> str:
+    """A claim's id: named by its identity alone, so that every machine gives the same one without asking another."""
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
+    return f"c_{_base32(int.from_bytes(digest) >> 1)}"
+
+
+def now_ms() -> int:
+    """The present, in milliseconds since 1970 (UTC)."""
+    return time.time_ns() // 1_000_000
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """A time as users see it, `2026-11-22T12:00:00.000Z`; None stays None. Years beyond 9999 are cut there."""
+    if ms is None:
+        return None
+    try:
+        moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = dt.datetime.max.replace(tzinfo=dt.UTC) if ms > 0 else dt.datetime.min.replace(tzinfo=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> int:
+    """Milliseconds of an RFC 3339 time (a missing zone means UTC) or of a plain number of Unix seconds.
+
+    Raises ValueError for anything else.
+    """
+    try:
+        return round(float(text) * 1000)
+    except (ValueError, OverflowError):
+        pass
+    moment = dt.datetime.fromisoformat(text.strip())
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+
+
+_encoder = msgspec.json.Encoder()
+_post_decoder = msgspec.json.Decoder(Post)
+
+
+def encode(value: Any) -> bytes:
+    """JSON bytes of any record here."""
+    return _encoder.encode(value)
+
+
+def decode_post(data: bytes) -> Post:
+    """A post from the stream. Raises msgspec.DecodeError or msgspec.ValidationError for anything else."""
+    return _post_decoder.decode(data)

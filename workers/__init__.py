@@ -1,0 +1,1 @@
+"""What happens to a mention, in order: classify, identify, judge, alert, store, deliver."""
