@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import time
-from typing import Any, Literal, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 import msgspec
 
@@ -30,6 +30,7 @@ Basis = Literal["register", "burden of proof"]
 MentionState = Literal["live", "edited", "deleted", "expired"]
 ClaimState = Literal["open", "confirmed", "dismissed", "muted"]
 SourceState = Literal["ok", "waiting", "failing", "down", "silent", "off"]
+EndpointState = Literal["ok", "failing", "disabled"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 AlertKind = Literal[
     "claim.new",
@@ -46,6 +47,8 @@ AlertKind = Literal[
     "digest",
     "test",
 ]
+
+T = TypeVar("T")
 
 CLAIM_TYPES: tuple[ClaimType, ...] = get_args(ClaimType)
 STANCES: tuple[Stance, ...] = get_args(Stance)
@@ -140,6 +143,111 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     register: str
 
 
+# What users read back, as HTTP, events and `--format json` print it: times are RFC 3339 text.
+
+
+class Mention(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored post with its judgement. `text` is None and quotes are empty once the text was deleted or has expired."""
+
+    id: str
+    platform: str
+    platform_id: str
+    source: str
+    url: str | None
+    author: str | None
+    text: str | None
+    language: str | None
+    created_at: str | None
+    seen_at: str
+    edited_at: str | None
+    state: MentionState
+    relevant: bool
+    adverse_event: bool
+    alert: bool
+    claims: tuple[Occurrence, ...]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """One proposition, whoever made it. `mentions` counts posts that carry it, `authors` those who put it forward."""
+
+    id: str
+    claim: str
+    type: ClaimType
+    verdict: Verdict
+    verdicts: dict[str, Verdict]
+    basis: Basis
+    evidence: tuple[Evidence, ...]
+    entry: str | None
+    state: ClaimState
+    first_seen: str
+    last_seen: str
+    mentions: int
+    authors: int
+    platforms: dict[str, int]
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing worth a person's attention; `summary` never holds a post's own words."""
+
+    id: str
+    kind: AlertKind
+    created_at: str
+    claim_id: str | None
+    mention_id: str | None
+    summary: str
+
+
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one source is. `lag_s`: age in seconds of the newest post when it was heard; `heard`: posts seen, on topic or not."""
+
+    name: str
+    kind: str
+    state: SourceState
+    last_success: str | None
+    last_error: str | None
+    lag_s: float | None
+    heard: int
+    gaps: tuple[dict[str, Any], ...]
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one endpoint is; `pending` and `dead` count deliveries."""
+
+    name: str
+    kind: str
+    state: EndpointState
+    pending: int
+    dead: int
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a delivery: HTTP status (None where no answer came), milliseconds it took, the answer's first kilobyte."""
+
+    at: str
+    status: int | None
+    ms: int
+    error: str | None
+    answer: str | None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert's way to one endpoint."""
+
+    id: str
+    alert_id: str
+    endpoint: str
+    webhook_id: str
+    attempts: tuple[Attempt, ...]
+    state: DeliveryState
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A part of a list, and the cursor of the part after it (None at the end)."""
+
+    items: list[T]
+    next: str | None
+
+
 # Ids that users see: a letter for the kind and thirteen characters of Crockford's base 32, so that they sort by time as text.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
@@ -179,6 +287,14 @@ def claim_id_of(identity: str) -> str:
 def now_ms() -> int:
     """The present, in milliseconds since 1970 (UTC)."""
     return time.time_ns() // 1_000_000
+
+
+@overload
+def rfc3339(ms: int) -> str: ...
+
+
+@overload
+def rfc3339(ms: int | None) -> str | None: ...
 
 
 def rfc3339(ms: int | None) -> str | None:

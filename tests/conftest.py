@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
+from monitor.settings import Settings
+from monitor.store import Database
+from tests.postgres import Postgres, postgres_server
+
+__all__ = ["postgres_server"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -15,3 +22,21 @@ def shared() -> Path:
     if not (SHARED / "DESIGN.md").exists():
         pytest.skip("../shared is missing: recorded platform data and labelled posts lie there")
     return SHARED
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A `store.url` of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.sqlite"
+    postgres: Postgres = request.getfixturevalue("postgres_server")
+    return postgres.fresh_database()
+
+
+@pytest.fixture
+async def database(store_url: str) -> AsyncIterator[Database]:
+    """An open, migrated database, of each kind in turn."""
+    database = Database(Settings(store={"url": store_url}).sqlalchemy_url)
+    await database.migrate()
+    yield database
+    await database.close()

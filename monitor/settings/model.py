@@ -56,6 +56,7 @@ class Api(Section):
 
 class Privacy(Section):
     authors: Literal["pseudonym", "plain", "none"] = "pseudonym"
+    key: Secret = SecretStr("")  # of the pseudonyms; empty: made once, in data_dir/author.key
 
 
 class Alerts(Section):

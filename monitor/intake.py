@@ -1,0 +1,186 @@
+"""The one door into the stream: posts are bounded, matched against the topic, their authors hidden, and published.
+
+Collectors, `exowatch replay`, `exowatch import`, the demo and `POST /api/v1/mentions` all come through here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from monitor import words
+from monitor.settings import Settings
+from monitor.stream import Item, Stream
+from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
+
+_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+class PostError(ValueError):
+    """A post that cannot be taken in; the message names the key and what is wanted."""
+
+
+class Keywords(Protocol):
+    """What decides whether a text is on topic (`monitor.topic`)."""
+
+    def find(self, text: str) -> tuple[str, ...]:
+        """The topic's words in it; none means that it is about something else."""
+        ...
+
+
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of posts: new in the stream, heard before, or not on topic."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+
+    def __add__(self, other: Offered) -> Offered:
+        return Offered(
+            accepted=self.accepted + other.accepted,
+            duplicates=self.duplicates + other.duplicates,
+            unmatched=self.unmatched + other.unmatched,
+        )
+
+
+class Intake:
+    """Publishes posts that are on topic."""
+
+    def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms) -> None:
+        self._stream = stream
+        self._keywords = keywords
+        self._pseudonyms = pseudonyms
+
+    async def offer(self, posts: Sequence[Post], *, source: str, cursor: str | None = None) -> Offered:
+        """Puts the posts that are on topic into the stream, and with them, in the same step, the source's cursor.
+
+        Raises StreamUnavailable; to offer the same posts again is then safe.
+        """
+        ours = [post for post in posts if self._keywords.find(post.text)]
+        items = [Item(key=post.version, data=words.encode(self._ready(post, source))) for post in ours]
+        new = await self._stream.publish(items, source=source if cursor is not None else None, cursor=cursor)
+        accepted = sum(new)
+        return Offered(accepted=accepted, duplicates=len(ours) - accepted, unmatched=len(posts) - len(ours))
+
+    def _ready(self, post: Post, source: str) -> Post:
+        return msgspec.structs.replace(post, source=source, author=self._pseudonyms.of(post.platform, post.author))
+
+
+class Pseudonyms:
+    """How authors are kept: as `privacy.authors` says."""
+
+    def __init__(self, how: str, key: bytes) -> None:
+        self._how = how
+        self._key = key
+
+    def of(self, platform: str, author: str | None) -> str | None:
+        """The author as stored: a keyed hash (the same for the same person on one platform), the plain name, or None."""
+        if author is None or self._how == "none":
+            return None
+        if self._how == "plain":
+            return author
+        return hmac.new(self._key, f"{platform}\0{author}".encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def pseudonyms_of(settings: Settings) -> Pseudonyms:
+    """The pseudonyms of this installation; the key is `privacy.key`, else a file of random bytes in `data_dir`, made once."""
+    given = settings.privacy.key.get_secret_value()
+    if given or settings.privacy.authors != "pseudonym":
+        return Pseudonyms(settings.privacy.authors, given.encode())
+    return Pseudonyms("pseudonym", _key_file(settings.data_dir / "author.key"))
+
+
+def _key_file(file: Path) -> bytes:
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(handle, "wb") as out:
+        key = secrets.token_hex(32).encode()
+        out.write(key)
+    return key
+
+
+def post_from(raw: Any) -> Post:
+    """A post as users hand it in (`replay`, `import`, HTTP): `{"platform", "id", "text", "title"?, "url"?, "author"?, "created_at"?, "lang"?}`.
+
+    Raises PostError.
+    """
+    if not isinstance(raw, dict):
+        raise PostError('a post is an object with "platform", "id" and "text"')
+    texts = {name: _text(raw, name) for name in ("platform", "id", "text", "title", "url", "author", "lang")}
+    for name in ("platform", "id", "text"):
+        if not (texts[name] or "").strip():
+            raise PostError(f'"{name}" is missing or empty')
+    platform = str(texts["platform"]).strip().lower()
+    if not _PLATFORM.fullmatch(platform):
+        raise PostError('"platform" is a short name of small letters, digits, - and _, such as reddit')
+    return bounded(
+        Post(
+            platform=platform,
+            id=str(texts["id"]).strip(),
+            text=compose_text(texts["title"], texts["text"]),
+            url=texts["url"],
+            author=texts["author"],
+            created_at=_created(raw.get("created_at")),
+            lang=texts["lang"],
+        )
+    )
+
+
+def bounded(post: Post) -> Post:
+    """The post within the limits of `monitor.words`, without control characters, and with a web address or none.
+
+    Raises PostError where its id is longer than any platform's.
+    """
+    if len(post.id) > MAX_ID:
+        raise PostError(f'"id" is longer than {MAX_ID} characters')
+    url = post.url if post.url and len(post.url) <= MAX_URL and re.match(r"https?://[^\s\x00-\x20]+\Z", post.url) else None
+    return msgspec.structs.replace(
+        post,
+        id=_clean(post.id),
+        text=_clean(post.text[:MAX_TEXT]),
+        url=url,
+        author=_clean(post.author[:MAX_NAME]) or None if post.author else None,
+        lang=_clean(post.lang[:16]) or None if post.lang else None,
+        created_at=post.created_at if post.created_at is None or abs(post.created_at) < 2**53 else None,
+    )
+
+
+def _clean(text: str) -> str:
+    # NUL is refused by PostgreSQL, lone surrogates by UTF-8, the rest is never part of what somebody wrote. One for one: offsets stay.
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _text(raw: dict[str, Any], name: str) -> str | None:
+    value = raw.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    if name == "id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise PostError(f'"{name}" is not text')
+
+
+def _created(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PostError('"created_at" is a time such as 2026-11-22T12:00:00Z')
+    try:
+        return words.parse_time(str(value))
+    except (ValueError, OverflowError):
+        raise PostError('"created_at" is a time such as 2026-11-22T12:00:00Z') from None
+
+
+def total(parts: Iterable[Offered]) -> Offered:
+    """All of them together."""
+    return sum(parts, Offered())

@@ -1,0 +1,23 @@
+"""The record in SQL: mentions, claims, alerts and their deliveries, sources. Nothing outside this package knows SQL.
+
+Open a `Database`, and give the connection of `database.read()` or `database.write()` to the functions of the module that is named
+after the thing: `mentions.page(connection, filters)`, `record.record(connection, batch)`.
+"""
+
+from monitor.store import alerts, claims, mentions, record, sources
+from monitor.store.database import Database, StoreError, StoreUnavailable
+from monitor.store.filters import FilterError, Filters, parse_filters
+
+__all__ = [
+    "Database",
+    "FilterError",
+    "Filters",
+    "StoreError",
+    "StoreUnavailable",
+    "alerts",
+    "claims",
+    "mentions",
+    "parse_filters",
+    "record",
+    "sources",
+]

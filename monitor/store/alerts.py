@@ -1,0 +1,65 @@
+"""Reads alerts back: one, or a page of them, newest first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.store.tables import alert, claim, mention, occurrence
+from monitor.words import Alert, Page, public_id, rfc3339
+
+
+async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
+    """The alerts that pass the filters, newest first.
+
+    Filters ask about the occurrence and the mention that raised the alert. Raises FilterError for a cursor of another list.
+    """
+    low, high = number_range(filters)
+    query = (
+        select(alert)
+        .join(claim, claim.c.id == alert.c.claim_id, isouter=True)
+        .join(mention, mention.c.id == alert.c.mention_id, isouter=True)
+        .join(
+            occurrence,
+            and_(occurrence.c.mention_id == alert.c.mention_id, occurrence.c.n == alert.c.occurrence_n),
+            isouter=True,
+        )
+        .where(alert.c.id >= low, alert.c.id < high)
+    )
+    for column, values in (
+        (claim.c.type, filters.type),
+        (claim.c.verdict, filters.verdict),
+        (occurrence.c.stance, filters.stance),
+        (alert.c.claim_id, filters.claim),
+        (mention.c.source, filters.source),
+        (mention.c.platform, filters.platform),
+    ):
+        if values:
+            query = query.where(column.in_(values))
+    for term in filters.text:
+        query = query.where(alert.c.summary.icontains(" ".join(term.words), autoescape=True))
+    rows = list(await connection.execute(query.order_by(alert.c.id.desc()).limit(filters.limit + 1)))
+    more = len(rows) > filters.limit
+    items = [alert_of(row) for row in rows[: filters.limit]]
+    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+
+
+async def find(connection: AsyncConnection, number: int) -> Alert | None:
+    """The alert with this stored id, or None."""
+    row = (await connection.execute(select(alert).where(alert.c.id == number))).one_or_none()
+    return alert_of(row) if row is not None else None
+
+
+def alert_of(row: Any) -> Alert:
+    """An alert as users read it, from its row."""
+    return Alert(
+        id=public_id("a", row.id),
+        kind=row.kind,
+        created_at=rfc3339(row.created_ms),
+        claim_id=row.claim_id,
+        mention_id=None if row.mention_id is None else public_id("m", row.mention_id),
+        summary=row.summary,
+    )

@@ -1,0 +1,110 @@
+"""Reads claims back: one, or a page of them, the latest first seen first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store.filters import FilterError, Filters, make_cursor
+from monitor.store.search import fold_for_search
+from monitor.store.tables import claim, claim_platform, mention, occurrence
+from monitor.words import Claim, Evidence, Page, rfc3339
+
+
+async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
+    """The claims that pass the filters, the latest first seen first.
+
+    `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source and
+    platform ask for an occurrence like that. Raises FilterError for a cursor of another list.
+    """
+    query = select(claim).where(*_conditions(filters)).order_by(claim.c.first_seen_ms.desc(), claim.c.id.desc())
+    if filters.cursor is not None:
+        if len(filters.cursor) != 2 or not isinstance(filters.cursor[0], int) or not isinstance(filters.cursor[1], str):
+            raise FilterError("the cursor belongs to another list; start again without it")
+        query = query.where(tuple_(claim.c.first_seen_ms, claim.c.id) < filters.cursor)
+    if not filters.text:
+        rows = list(await connection.execute(query.limit(filters.limit + 1)))
+    else:
+        rows = []
+        async for row in await connection.stream(query):
+            if _says(row.claim, filters):
+                rows.append(row)
+            if len(rows) > filters.limit:
+                break
+    last = rows[filters.limit - 1] if len(rows) > filters.limit else None
+    items = await _claims(connection, rows[: filters.limit])
+    return Page(items=items, next=make_cursor(last.first_seen_ms, last.id) if last is not None else None)
+
+
+async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
+    """The claim with this id, or None."""
+    rows = list(await connection.execute(select(claim).where(claim.c.id == claim_id)))
+    found = await _claims(connection, rows)
+    return found[0] if found else None
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for column, values in ((claim.c.type, filters.type), (claim.c.verdict, filters.verdict), (claim.c.id, filters.claim)):
+        if values:
+            conditions.append(column.in_(values))
+    if filters.since is not None:
+        conditions.append(claim.c.last_seen_ms >= filters.since)
+    if filters.until is not None:
+        conditions.append(claim.c.first_seen_ms < filters.until)
+    inside = [occurrence.c.claim_id == claim.c.id, occurrence.c.mention_id == mention.c.id]
+    asked = [
+        column.in_(values)
+        for column, values in (
+            (occurrence.c.stance, filters.stance),
+            (mention.c.source, filters.source),
+            (mention.c.platform, filters.platform),
+        )
+        if values
+    ]
+    if asked:
+        conditions.append(select(1).where(and_(*inside, *asked)).exists())
+    return conditions
+
+
+def _says(sentence: str, filters: Filters) -> bool:
+    # Claims are far fewer than mentions and their sentences short, so they are searched by eye and not by an index.
+    folded = fold_for_search(sentence)
+    return all(" ".join(term.words) in folded for term in filters.text)
+
+
+async def _claims(connection: AsyncConnection, rows: Sequence[Any]) -> list[Claim]:
+    if not rows:
+        return []
+    counted = await connection.execute(
+        select(claim_platform)
+        .where(claim_platform.c.claim_id.in_([row.id for row in rows]), claim_platform.c.mentions > 0)
+        .order_by(claim_platform.c.platform)
+    )
+    platforms: dict[str, dict[str, int]] = {}
+    for row in counted:
+        platforms.setdefault(row.claim_id, {})[row.platform] = row.mentions
+    return [_claim(row, platforms.get(row.id, {})) for row in rows]
+
+
+def _claim(row: Any, platforms: dict[str, int]) -> Claim:
+    return Claim(
+        id=row.id,
+        claim=row.claim,
+        type=row.type,
+        verdict=row.verdict,
+        verdicts=row.verdicts,
+        basis=row.basis,
+        evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
+        entry=row.entry,
+        state=row.state,
+        first_seen=rfc3339(row.first_seen_ms),
+        last_seen=rfc3339(row.last_seen_ms),
+        mentions=row.mentions,
+        authors=row.authors,
+        platforms=platforms,
+    )

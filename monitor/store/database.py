@@ -1,0 +1,172 @@
+"""Connections to the database: who writes, who reads, and which revision the schema has.
+
+SQLite lets one writer in at a time, so this process writes through one connection that takes the lock when it begins
+(`BEGIN IMMEDIATE`: waiting at the start cannot deadlock, waiting half-way can), and reads through others that it never blocks
+(write-ahead log). PostgreSQL takes the same calls through an ordinary pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+log = structlog.get_logger()
+
+_BUSY_MS = 15_000  # how long a writer waits for another process's transaction before it gives up
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x65786F77  # of PostgreSQL's advisory locks: "exow"
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text says why and what to do."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - a state that passes, not a fault of the caller
+    """The database is down, locked or full: try again later, nothing was written."""
+
+
+class Database:
+    """The two ways to the database, and the name of its dialect (`sqlite` or `postgresql`)."""
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        if self.dialect == "sqlite":
+            self._writer = _sqlite_engine(self.url, writer=True)
+            self._reader = _sqlite_engine(self.url, writer=False)
+        else:
+            self._writer = self._reader = create_async_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.dialect == "sqlite" else nullcontext()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back on any exception. Raises StoreUnavailable."""
+        # On SQLite writers wait here, in order, and not in its busy loop.
+        async with self._turn, _connected(self._writer) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction for reading: one consistent picture. Raises StoreUnavailable."""
+        async with _connected(self._reader) as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Brings the schema to this program's revision; several processes may try at once. Raises StoreError."""
+        if self.dialect == "sqlite" and self.url.database:
+            _private_folder(Path(self.url.database).parent)
+        async with self.write() as connection:
+            if self.dialect == "postgresql":
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            await connection.run_sync(_upgrade)
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        if _passes(error):
+            raise StoreUnavailable(f"the database {engine.url.render_as_string(hide_password=True)}: {error.orig}") from error
+        raise
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {error}"
+        ) from error
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether the trouble is the server's state (down, busy, full) and not what was asked of it."""
+    if error.connection_invalidated:
+        return True
+    text = str(error.orig).lower()
+    return any(
+        sign in text
+        for sign in (
+            "locked",
+            "disk is full",
+            "disk i/o",
+            "readonly",
+            "unable to open",
+            "connection",
+            "shutting down",
+            "starting up",
+            "no space",
+        )
+    )
+
+
+def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
+    # One writing connection; a handful of reading ones.
+    engine = create_async_engine(url, pool_size=1 if writer else 4, max_overflow=0, connect_args={"timeout": _BUSY_MS / 1000})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # what was committed is there after a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.execute("PRAGMA cache_size = -16000")
+        if not writer:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def _private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the data folder {folder} cannot be made: {error.strerror}; set data_dir to one that can be written"
+        ) from None
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _alembic()
+    config.attributes["connection"] = connection
+    here = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config)
+    newest = scripts.get_current_head()
+    if here == newest:
+        return
+    if here is not None and here not in {script.revision for script in scripts.walk_revisions()}:
+        raise StoreError(
+            f"the database was made by a newer exowatch (revision {here}); this one knows {newest}: use the newer program"
+        )
+    try:
+        command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        raise StoreError(f"the database could not be brought from revision {here} to {newest}: {error}") from error
+    log.info("database ready", revision=newest, before=here)

@@ -1,0 +1,146 @@
+"""The filters of every list: one definition for the command line, HTTP and the pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from monitor.settings.values import parse_duration
+from monitor.store.search import Term, parse_query
+from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, stored_id
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+_CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES}
+
+
+class FilterError(ValueError):
+    """A filter that cannot be used; the message names it and what is allowed."""
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is asked for. Values of one filter mean "or", different filters mean "and"; empty means any.
+
+    `since` and `until` (exclusive) are times at which exowatch heard the post, in ms. `cursor`: the last item of the page before.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    type: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    stance: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    claim: tuple[str, ...] = ()
+    text: tuple[Term, ...] = ()
+    limit: int = DEFAULT_LIMIT
+    cursor: tuple[Any, ...] | None = None
+
+    @property
+    def of_occurrence(self) -> bool:
+        """Whether the filters ask for something about a mention's claims."""
+        return bool(self.type or self.verdict or self.stance or self.claim)
+
+
+FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "limit", "cursor")
+
+
+def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
+    """Filters from the words a user wrote, `{"type": ["safety"], "since": ["24h"]}`. Raises FilterError."""
+    unknown = sorted(set(given) - set(FILTER_NAMES))
+    if unknown:
+        raise FilterError(f"unknown filter {unknown[0]!r}; known are {', '.join(FILTER_NAMES)}")
+    try:
+        return Filters(
+            since=_moment("since", _last(given, "since")),
+            until=_moment("until", _last(given, "until")),
+            type=_choices(given, "type"),
+            verdict=_choices(given, "verdict"),
+            stance=_choices(given, "stance"),
+            source=tuple(given.get("source", ())),
+            platform=tuple(given.get("platform", ())),
+            claim=tuple(given.get("claim", ())),
+            text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
+            limit=_limit(_last(given, "limit")),
+            cursor=parse_cursor(_last(given, "cursor")),
+        )
+    except FilterError:
+        raise
+    except ValueError as error:
+        raise FilterError(str(error)) from None
+
+
+def _last(given: Mapping[str, Sequence[str]], name: str) -> str | None:
+    values = given.get(name)
+    return values[-1] if values else None
+
+
+def _choices(given: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+    for value in given.get(name, ()):
+        if value not in _CHOICES[name]:
+            raise FilterError(f"{name} {value!r} is not one of {', '.join(_CHOICES[name])}")
+    return tuple(given.get(name, ()))
+
+
+def _moment(name: str, written: str | None) -> int | None:
+    """A moment: `24h` means that long ago, else a date or time as RFC 3339 writes it."""
+    if not written:
+        return None
+    try:
+        return now_ms() - round(parse_duration(written) * 1000)
+    except ValueError:
+        pass
+    try:
+        return parse_time(written)
+    except (ValueError, OverflowError):
+        raise FilterError(f'{name} {written!r} is neither a duration ("24h", "7d") nor a time ("2026-11-22T12:00:00Z")') from None
+
+
+def _limit(written: str | None) -> int:
+    if written is None:
+        return DEFAULT_LIMIT
+    if not written.isascii() or not written.isdigit() or not 1 <= int(written[:6]) <= MAX_LIMIT:
+        raise FilterError(f"limit {written!r} is not a number from 1 to {MAX_LIMIT}")
+    return int(written)
+
+
+def make_cursor(*key: Any) -> str:
+    """The opaque text for "after this item"."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def parse_cursor(text: str | None) -> tuple[Any, ...] | None:
+    """The key that `make_cursor` was given. Raises FilterError for a text it never made."""
+    if not text:
+        return None
+    try:
+        key = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=tuple[int | str, ...])
+    except (ValueError, binascii.Error):
+        raise FilterError("the cursor is not one that exowatch gave; start again without it") from None
+    if not key or any(isinstance(part, int) and abs(part) >= 2**63 for part in key):
+        raise FilterError("the cursor is not one that exowatch gave; start again without it")
+    return key
+
+
+def number_range(filters: Filters) -> tuple[int, int]:
+    """The ids, from inclusive to exclusive, that `since`, `until` and the cursor leave: ids grow with the time of arrival."""
+    low = max(0, min(filters.since or 0, 2**42 - 1)) << 21
+    high = 2**63 - 1 if filters.until is None else max(0, min(filters.until, 2**42 - 1)) << 21
+    if filters.cursor is not None:
+        if len(filters.cursor) != 1 or not isinstance(filters.cursor[0], int):
+            raise FilterError("the cursor belongs to another list; start again without it")
+        high = min(high, filters.cursor[0])
+    return low, high
+
+
+def mention_key(text: str) -> int | tuple[str, str] | None:
+    """How a mention is named where an id is wanted: exowatch's own, or `platform:id`. None where it is neither."""
+    number = stored_id("m", text)
+    if number is not None:
+        return number
+    platform, colon, platform_id = text.partition(":")
+    return (platform, platform_id) if colon and platform and platform_id else None

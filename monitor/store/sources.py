@@ -1,0 +1,60 @@
+"""How the sources are: written after every poll, read by whoever asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store.record import upsert
+from monitor.store.tables import source
+from monitor.words import SourceState, SourceStatus, now_ms, rfc3339
+
+
+async def declare(connection: AsyncConnection, sources: dict[str, str]) -> None:
+    """Makes a row for each configured source ({name: kind}); one that is configured no longer is off."""
+    for name, kind in sorted(sources.items()):
+        statement = upsert(connection, source).values(name=name, kind=kind, state="waiting", gaps=[])
+        await connection.execute(
+            statement.on_conflict_do_update(index_elements=["name"], set_={"kind": kind, "state": "waiting", "failures": 0})
+        )
+    await connection.execute(update(source).where(source.c.name.not_in(sources)).values(state="off"))
+
+
+async def heard(connection: AsyncConnection, name: str, *, posts: int, matched: int, lag_s: float | None, cursor: str) -> None:
+    """Notes posts that were published. `lag_s`: age of the newest of them, None where no post says when it was made."""
+    values: dict[str, Any] = {"heard": source.c.heard + posts, "matched": source.c.matched + matched, "cursor": cursor}
+    if lag_s is not None:
+        values["lag_s"] = lag_s
+    await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def succeeded(connection: AsyncConnection, name: str) -> None:
+    """Notes a poll that went through."""
+    values = {"state": "ok", "last_success_ms": now_ms(), "failures": 0}
+    await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def failed(connection: AsyncConnection, name: str, error: str, state: SourceState) -> None:
+    """Notes a poll that did not, in the words for the operator."""
+    values = {"state": state, "last_error": error[:1000], "last_error_ms": now_ms(), "failures": source.c.failures + 1}
+    await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def listing(connection: AsyncConnection) -> list[SourceStatus]:
+    """Every source that is configured or once was, by name."""
+    rows = await connection.execute(select(source).order_by(source.c.name))
+    return [
+        SourceStatus(
+            name=row.name,
+            kind=row.kind,
+            state=row.state,
+            last_success=rfc3339(row.last_success_ms),
+            last_error=row.last_error,
+            lag_s=row.lag_s,
+            heard=row.heard,
+            gaps=tuple(row.gaps),
+        )
+        for row in rows
+    ]

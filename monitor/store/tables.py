@@ -1,0 +1,217 @@
+"""The record, as tables: one description for SQLite and PostgreSQL.
+
+Times are milliseconds since 1970 (UTC). A mention's id comes from its place in the stream and so grows with time of arrival: a
+page "newest first" is a walk along the primary key, also through the text index. A post's words stand in `mention_text` and,
+folded for search, in `mention_search` (made by the migrations, since it is a different thing on each database): nowhere else, so
+that they can be deleted. Quotes are offsets into that text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import JSON
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+mention = Table(
+    "mention",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("platform", Text, nullable=False),
+    Column("platform_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("url", Text),
+    Column("author", Text),  # as `privacy.authors` says: a keyed hash, the plain name, or nothing
+    Column("language", Text),
+    Column("created_ms", BigInteger),  # as the platform says; the clocks of posters lie
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("edited_ms", BigInteger),
+    Column("state", Text, nullable=False, server_default="live"),
+    Column("relevant", Boolean, nullable=False),
+    Column("adverse_event", Boolean, nullable=False),
+    Column("alert", Boolean, nullable=False),
+    Column("classifier", Text, nullable=False),
+    Column("register", Text, nullable=False),
+    Column("text_version", Text, nullable=False),  # Post.version of the text that was judged
+    Column("entry_number", BigInteger, nullable=False),  # the stream entry that brought this text: the later one wins
+    UniqueConstraint("platform", "platform_id"),
+)
+Index(None, mention.c.source, mention.c.id)
+Index(None, mention.c.platform, mention.c.id)
+
+mention_text = Table(
+    "mention_text",
+    metadata,
+    Column(
+        "mention_id",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("mention.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("text", Text, nullable=False),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("claim", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("entry", Text),  # id of the register's entry, where there is one
+    Column("verdict", Text, nullable=False),
+    Column("verdicts", JSON, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),  # the citations that the verdict was given on
+    Column("register", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("first_seen_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("mentions", Integer, nullable=False, server_default="0"),
+    Column("authors", Integer, nullable=False, server_default="0"),
+)
+Index(None, claim.c.first_seen_ms, claim.c.id)
+
+claim_platform = Table(
+    "claim_platform",
+    metadata,
+    Column("claim_id", Text, ForeignKey("claim.id"), nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("mentions", Integer, nullable=False),
+    PrimaryKeyConstraint("claim_id", "platform"),
+)
+
+# Who put a claim forward, so that "distinct authors" is a count of rows; an author is the same string as in `mention`.
+claim_author = Table(
+    "claim_author",
+    metadata,
+    Column("claim_id", Text, ForeignKey("claim.id"), nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    PrimaryKeyConstraint("claim_id", "platform", "author"),
+)
+
+occurrence = Table(
+    "occurrence",
+    metadata,
+    Column("mention_id", BigInteger, ForeignKey("mention.id", ondelete="CASCADE"), nullable=False),
+    Column("n", SmallInteger, nullable=False),  # its place among the mention's claims, from 0
+    Column("claim_id", Text, ForeignKey("claim.id"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("stance", Text, nullable=False),
+    Column("distance", Boolean, nullable=False),
+    Column("testimonial", Boolean, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("verdicts", JSON, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("why", Text, nullable=False),
+    PrimaryKeyConstraint("mention_id", "n"),
+)
+Index(None, occurrence.c.claim_id, occurrence.c.mention_id)
+Index(None, occurrence.c.type, occurrence.c.mention_id)
+Index(None, occurrence.c.verdict, occurrence.c.mention_id)
+Index(None, occurrence.c.stance, occurrence.c.mention_id)
+
+# The outbox: an alert is written in the transaction of what caused it. `dedupe_key` says what may be said only once.
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False, unique=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("claim_id", Text, ForeignKey("claim.id")),
+    Column("mention_id", BigInteger, ForeignKey("mention.id")),
+    Column("occurrence_n", SmallInteger),
+    Column("subject", JSON),  # what an alert without a claim speaks of: a source, an endpoint, items
+    Column("summary", Text, nullable=False),  # never a post's own words
+)
+Index(None, alert.c.kind, alert.c.id)
+Index(None, alert.c.claim_id, alert.c.id)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("alert_id", BigInteger, ForeignKey("alert.id"), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("webhook_id", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_ms", BigInteger, nullable=False),  # not before this time, while pending
+    Column("lease_ms", BigInteger, nullable=False, server_default="0"),  # in some sender's hands until then
+    UniqueConstraint("alert_id", "endpoint"),
+)
+Index(
+    "ix_delivery_due",
+    delivery.c.endpoint,
+    delivery.c.next_ms,
+    sqlite_where=text("state = 'pending'"),
+    postgresql_where=text("state = 'pending'"),
+)
+Index(None, delivery.c.endpoint, delivery.c.id)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery_id", BigInteger, ForeignKey("delivery.id", ondelete="CASCADE"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("status", Integer),  # None where no answer came
+    Column("ms", Integer, nullable=False),
+    Column("error", Text),
+    Column("answer", Text),  # its first kilobyte
+    PrimaryKeyConstraint("delivery_id", "n"),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("last_success_ms", BigInteger),
+    Column("last_error", Text),
+    Column("last_error_ms", BigInteger),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("lag_s", Float),
+    Column("heard", BigInteger, nullable=False, server_default="0"),
+    Column("matched", BigInteger, nullable=False, server_default="0"),
+    Column("cursor", Text),  # a copy, to look at; the one that counts is written with the posts into the stream
+    Column("gaps", JSON, nullable=False),
+)
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # ok | failing | disabled
+    Column("reason", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("last_success_ms", BigInteger),
+)

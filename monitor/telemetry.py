@@ -1,0 +1,64 @@
+"""What operators see: logs and metrics. Every metric of the program is named here; docs/metrics.md explains each."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+registry = CollectorRegistry()
+
+heard = Counter("exowatch_posts_heard", "Posts that a source carried, on topic or not", ["source"], registry=registry)
+matched = Counter("exowatch_posts_matched", "Posts on topic that were put into the stream", ["source"], registry=registry)
+duplicates = Counter("exowatch_posts_duplicate", "Posts on topic that were heard before", ["source"], registry=registry)
+source_errors = Counter("exowatch_source_errors", "Polls of a source that failed", ["source"], registry=registry)
+classified = Counter("exowatch_mentions_classified", "Mentions judged", registry=registry)
+classify_seconds = Histogram(
+    "exowatch_classify_seconds",
+    "Time to judge one mention",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1),
+    registry=registry,
+)
+stored = Counter("exowatch_mentions_stored", "Mentions written to the database", ["change"], registry=registry)
+alerted = Counter("exowatch_alerts_raised", "Alerts raised", registry=registry)
+failed_entries = Counter(
+    "exowatch_entries_failed", "Stream entries whose processing failed (they are tried again)", registry=registry
+)
+delivery_attempts = Counter(
+    "exowatch_delivery_attempts", "Attempts to deliver an alert", ["endpoint", "outcome"], registry=registry
+)
+delivery_seconds = Histogram(
+    "exowatch_delivery_seconds",
+    "Time from an alert's commit to its first delivery",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
+    registry=registry,
+)
+stream_length = Gauge("exowatch_stream_entries", "Entries in the stream", registry=registry)
+stream_pending = Gauge("exowatch_stream_pending", "Entries read and not yet acknowledged", registry=registry)
+stream_lag = Gauge("exowatch_stream_lag", "Entries not yet read", registry=registry)
+stream_oldest = Gauge("exowatch_stream_oldest_seconds", "Age of the oldest entry not yet acknowledged", registry=registry)
+stream_dead = Gauge("exowatch_stream_dead", "Entries given up on", registry=registry)
+
+
+def set_up_logging(stream: TextIO = sys.stderr, *, verbose: bool = False) -> None:
+    """Logs to `stream`: for a person on a terminal, one JSON object a line otherwise."""
+    level = logging.DEBUG if verbose else logging.INFO
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if stream.isatty():
+        rendering: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+    else:
+        rendering = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s", force=True)

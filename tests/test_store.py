@@ -1,0 +1,234 @@
+"""The record: what is written once stays once, and is found again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from monitor.store import Database, FilterError, alerts, claims, mentions, parse_filters, record
+from monitor.store.record import AlertDraft, Judged
+from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of
+
+NOW = 1_790_000_000_000
+
+
+def post(key: str, text: str, **more: Any) -> Post:
+    return Post(platform=more.pop("platform", "reddit"), id=key, text=text, source="s", **more)
+
+
+def carries(text: str, quote: str, identity: str = "fda-approved", **more: Any) -> Occurrence:
+    start = text.index(quote)
+    values: dict[str, Any] = {
+        "type": "regulatory_status",
+        "stance": "asserts",
+        "distance": False,
+        "testimonial": False,
+        "verdict": "contradicted",
+        "verdicts": {"US": "contradicted"},
+        "basis": "register",
+        "confidence": 0.9,
+        "evidence": (Evidence(id="E1", citation="A notice", url="https://example.org"),),
+        "why": "because",
+        "entry": identity,
+    }
+    identified = {"claim_id": claim_id_of(identity), "claim": f"Claim {identity}."}
+    return Occurrence(quote=quote, start=start, end=start + len(quote), **(values | identified | more))
+
+
+def judged(number: int, heard: Post, *found: Occurrence, endpoints: tuple[str, ...] = ("hook",)) -> Judged:
+    judgement = Judgement(
+        id=heard.id,
+        relevant=True,
+        language="en",
+        adverse_event=False,
+        alert=any(one.alerting for one in found),
+        claims=found,
+        classifier="c1",
+        register="r1",
+    )
+    drafts = tuple(
+        AlertDraft(kind="claim.new", dedupe_key=f"claim.new:{one.claim_id}", summary=one.claim, endpoints=endpoints, occurrence=n)
+        for n, one in enumerate(found)
+        if one.alerting
+    )
+    return Judged(number=(NOW + number) << 21, seen_ms=NOW + number, post=heard, judgement=judgement, alerts=drafts)
+
+
+async def write(database: Database, *batch: Judged) -> record.Recorded:
+    async with database.write() as connection:
+        return await record.record(connection, batch)
+
+
+async def test_a_post_that_comes_twice_is_stored_and_alerted_once(database: Database) -> None:
+    text = "Great news: FDA approved exosomes!"
+    one = judged(1, post("a", text, author="x"), carries(text, "FDA approved"))
+    first = await write(database, one)
+    again = await write(database, one, judged(2, post("a", text, author="x"), carries(text, "FDA approved")))
+    assert (len(first.stored), len(first.alerts)) == (1, 1)
+    assert (again.stored, again.alerts, again.known) == ([], [], 2)
+    async with database.read() as connection:
+        page = await mentions.page(connection, parse_filters({}))
+        (claim,) = (await claims.page(connection, parse_filters({}))).items
+    assert [m.platform_id for m in page.items] == ["a"]
+    assert (claim.mentions, claim.authors, claim.platforms) == (1, 1, {"reddit": 1})
+    assert claim.evidence[0].citation == "A notice"
+
+
+async def test_two_posts_of_one_claim_raise_one_alert_and_count_both(database: Database) -> None:
+    t1, t2 = "FDA approved!", "они: approved by the FDA 🎉"
+    await write(database, judged(1, post("a", t1, author="x"), carries(t1, "FDA approved")))
+    await write(database, judged(2, post("b", t2, author="y", platform="tiktok"), carries(t2, "approved by the FDA")))
+    async with database.read() as connection:
+        (claim,) = (await claims.page(connection, parse_filters({}))).items
+        raised = await alerts.page(connection, parse_filters({}))
+        second = await mentions.find(connection, "tiktok:b")
+    assert (claim.mentions, claim.authors, claim.platforms) == (2, 2, {"reddit": 1, "tiktok": 1})
+    assert [a.kind for a in raised.items] == ["claim.new"]
+    assert second is not None
+    assert second.claims[0].quote == "approved by the FDA"
+
+
+async def test_writers_at_the_same_time_raise_one_alert(database: Database) -> None:
+    text = "FDA approved"
+    batches = [[judged(n * 100 + i, post(f"{n}-{i}", text), carries(text, text)) for i in range(20)] for n in range(8)]
+    results = await asyncio.gather(*(write(database, *batch) for batch in batches))
+    assert sum(len(result.alerts) for result in results) == 1
+    assert sum(len(result.stored) for result in results) == 160
+    async with database.read() as connection:
+        (claim,) = (await claims.page(connection, parse_filters({}))).items
+    assert claim.mentions == 160
+
+
+async def test_an_edit_replaces_text_and_claims_and_an_older_text_does_not_come_back(database: Database) -> None:
+    old, new = "FDA approved stuff", "cures arthritis stuff"
+    await write(database, judged(1, post("a", old), carries(old, "FDA approved")))
+    edit = judged(5, post("a", new), carries(new, "cures arthritis", "arthritis", type="disease_treatment"))
+    result = await write(database, edit)
+    assert len(result.edited) == 1
+    late = "an older text that was delayed"
+    assert (await write(database, judged(3, post("a", late)))).known == 1
+    async with database.read() as connection:
+        found = await mentions.find(connection, "reddit:a")
+        counted = {claim.entry: claim.mentions for claim in (await claims.page(connection, parse_filters({}))).items}
+        by_old_word = await mentions.page(connection, parse_filters({"text": ["approved"]}))
+        by_new_word = await mentions.page(connection, parse_filters({"text": ["arthritis"]}))
+    assert found is not None
+    assert (found.text, found.state, found.claims[0].quote) == (new, "edited", "cures arthritis")
+    assert counted == {"arthritis": 1, "fda-approved": 0}
+    assert (len(by_old_word.items), len(by_new_word.items)) == (0, 1)
+
+
+async def test_an_edit_in_the_same_batch_wins(database: Database) -> None:
+    result = await write(database, judged(2, post("a", "second")), judged(1, post("a", "first")))
+    async with database.read() as connection:
+        found = await mentions.find(connection, "reddit:a")
+    assert (len(result.stored), len(result.edited)) == (1, 1)
+    assert found is not None
+    assert found.text == "second"
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    text = "FDA approved"
+
+    async def write_and_fail() -> None:
+        async with database.write() as connection:
+            await record.record(connection, [judged(1, post("a", text), carries(text, text))])
+            raise RuntimeError("killed here")
+
+    with pytest.raises(RuntimeError):
+        await write_and_fail()
+    async with database.read() as connection:
+        assert (await mentions.page(connection, parse_filters({}))).items == []
+        assert (await alerts.page(connection, parse_filters({}))).items == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("fda", ["a"]),
+        ("FDA APPROVED", ["a"]),
+        ('"fda approved"', ["a"]),
+        ('"approved fda"', []),
+        ("approv*", ["a"]),
+        ("approv", []),
+        ("cafe", ["b"]),
+        ("엑소좀", ["c"]),
+        ("좀", ["c"]),
+        ("エクソソーム", ["d"]),
+        ("療法", ["d"]),
+        ("fda cafe", []),
+        ("straße", ["b"]),
+    ],
+)
+async def test_search_means_the_same_on_both_databases(database: Database, query: str, found: list[str]) -> None:
+    texts = {
+        "a": "It's FDA-approved now",
+        "b": "Ein Café in der STRASSE",
+        "c": "엑소좀은 최고예요",
+        "d": "エクソソーム療法は最高",
+    }
+    await write(database, *(judged(n, post(key, text)) for n, (key, text) in enumerate(texts.items())))
+    async with database.read() as connection:
+        page = await mentions.page(connection, parse_filters({"text": [query]}))
+    assert [m.platform_id for m in page.items] == found
+
+
+async def test_pages_follow_each_other_without_gap_or_overlap(database: Database) -> None:
+    text = "FDA approved"
+    batch = [judged(n, post(str(n), f"{text} {n}"), carries(text, text)) for n in range(25)]
+    await write(database, *batch)
+    for filters in ({}, {"type": ["regulatory_status"]}, {"text": ["approved"]}, {"text": ["fda"], "verdict": ["contradicted"]}):
+        seen: list[str] = []
+        cursor: list[str] = []
+        while True:
+            async with database.read() as connection:
+                page = await mentions.page(connection, parse_filters({**filters, "limit": ["10"], "cursor": cursor}))
+            seen += [m.platform_id for m in page.items]
+            if page.next is None:
+                break
+            cursor = [page.next]
+        assert seen == [str(n) for n in reversed(range(25))], filters
+
+
+async def test_filters_of_one_kind_mean_or_and_different_kinds_and(database: Database) -> None:
+    text = "FDA approved"
+    await write(
+        database,
+        judged(1, post("a", text), carries(text, text)),
+        judged(2, post("b", text, platform="tiktok"), carries(text, text, stance="denies")),
+        judged(3, post("c", text, platform="tiktok"), carries(text, text, "other", type="safety", verdict="unsupported")),
+    )
+
+    async def found(**filters: list[str]) -> list[str]:
+        async with database.read() as connection:
+            return [m.platform_id for m in (await mentions.page(connection, parse_filters(filters))).items]
+
+    assert await found(platform=["tiktok"]) == ["c", "b"]
+    assert await found(type=["safety", "regulatory_status"]) == ["c", "b", "a"]
+    assert await found(type=["regulatory_status"], stance=["denies"]) == ["b"]
+    assert await found(verdict=["contradicted"], platform=["reddit"]) == ["a"]
+    assert await found(claim=[claim_id_of("other")]) == ["c"]
+    async with database.read() as connection:
+        by_stance = await claims.page(connection, parse_filters({"stance": ["denies"]}))
+        by_word = await claims.page(connection, parse_filters({"text": ["OTHER"]}))
+    assert [c.entry for c in by_stance.items] == ["fda-approved"]
+    assert [c.entry for c in by_word.items] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"typ": ["safety"]}, "typ"),
+        ({"type": ["nonsense"]}, "skin_efficacy"),
+        ({"since": ["yesterday"]}, "24h"),
+        ({"limit": ["501"]}, "500"),
+        ({"limit": ["-1"]}, "500"),
+        ({"cursor": ["!!!"]}, "cursor"),
+        ({"text": ["***"]}, "search"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_named(given: dict[str, list[str]], named: str) -> None:
+    with pytest.raises(FilterError, match=named):
+        parse_filters(given)
