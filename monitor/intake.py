@@ -111,9 +111,9 @@ def _key_file(file: Path) -> bytes:
 
 
 def post_from(raw: Any) -> Post:
-    """A post as users hand it in (`replay`, `import`, HTTP): `{"platform", "id", "text", "title"?, "url"?, "author"?, "created_at"?, "lang"?}`.
+    """A post as users hand it in (`replay`, `import`, HTTP). Raises PostError.
 
-    Raises PostError.
+    It is `{"platform", "id", "text", "title"?, "url"?, "author"?, "created_at"?, "lang"?}`; other keys are ignored.
     """
     if not isinstance(raw, dict):
         raise PostError('a post is an object with "platform", "id" and "text"')
@@ -157,7 +157,7 @@ def bounded(post: Post) -> Post:
 
 
 def _clean(text: str) -> str:
-    # NUL is refused by PostgreSQL, lone surrogates by UTF-8, the rest is never part of what somebody wrote. One for one: offsets stay.
+    # PostgreSQL refuses NUL, UTF-8 lone surrogates; the rest is never part of what somebody wrote. One for one: offsets stay.
     return _CONTROL.sub("\ufffd", text)
 
 
