@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from monitor.settings.model import Settings, known_environment
+from monitor.settings.model import SHIPPED, Settings, known_environment
 
-DEFAULT_FILE = Path(__file__).resolve().parents[2] / "config" / "monitor.toml"
+DEFAULT_FILE = SHIPPED / "monitor.toml"
 
 
 class SettingsError(Exception):
@@ -35,7 +35,9 @@ def load(path: Path | None = None) -> Settings:
     except Exception as error:  # pydantic-settings raises its own kind for JSON in the environment that does not parse
         raise SettingsError(f"environment: {error}") from None
     data_dir = settings.data_dir if settings.data_dir.is_absolute() else file.resolve().parent / settings.data_dir
-    return settings.model_copy(update={"data_dir": data_dir})
+    settings = settings.model_copy(update={"data_dir": data_dir})
+    settings._folder = file.resolve().parent
+    return settings
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret
 from monitor.words import AlertKind, ClaimType, Verdict
+
+SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 
 class Section(BaseModel):
@@ -175,6 +177,14 @@ class Settings(BaseSettings):
             if twice:
                 raise ValueError(f"two entries of [[{what}]] are named {sorted(twice)[0]!r}; names are distinct")
         return self
+
+    _folder: Path = PrivateAttr(default=SHIPPED)
+
+    @property
+    def topic_folder(self) -> Path:
+        """The topic pack: beside the config file where there is one of that name, else the shipped one."""
+        own = self._folder / "topics" / self.topic
+        return own if own.is_dir() else SHIPPED / "topics" / self.topic
 
     @property
     def sqlalchemy_url(self) -> str:

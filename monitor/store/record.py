@@ -50,12 +50,23 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[int]
     known: int
 
+    def __add__(self, other: Recorded) -> Recorded:
+        return Recorded(
+            stored=self.stored + other.stored,
+            edited=self.edited + other.edited,
+            alerts=self.alerts + other.alerts,
+            known=self.known + other.known,
+        )
+
+
+NOTHING = Recorded(stored=[], edited=[], alerts=[], known=0)
+
 
 async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Recorded:
     """Puts a batch into the record within the caller's transaction."""
-    result = Recorded(stored=[], edited=[], alerts=[], known=0)
+    result = NOTHING
     for part in _without_repeats(batch):
-        result = _sum(result, await _record_distinct(connection, part))
+        result += await _record_distinct(connection, part)
     return result
 
 
@@ -122,10 +133,6 @@ def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
         parts[times[key]].append(judged)
         times[key] += 1
     return parts
-
-
-def _sum(a: Recorded, b: Recorded) -> Recorded:
-    return Recorded(stored=a.stored + b.stored, edited=a.edited + b.edited, alerts=a.alerts + b.alerts, known=a.known + b.known)
 
 
 async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> Recorded:

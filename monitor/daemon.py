@@ -1,0 +1,208 @@
+"""Puts the parts together: one process that plays some or all of the roles.
+
+The only module, beside the command line, that knows collectors, workers and the API at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Literal
+
+import structlog
+from aiohttp import web
+from workers.deliver import Sender
+from workers.judgement import Judge
+
+from monitor import telemetry
+from monitor.api import make_app
+from monitor.collectors import open_collector
+from monitor.collectors.run import SourceWatch
+from monitor.embedded import DataDirLock, EmbeddedRedis, connect_running
+from monitor.intake import Intake, pseudonyms_of
+from monitor.pause import pause
+from monitor.settings import Settings, Source
+from monitor.store import Database, StoreError, sources
+from monitor.stream import Stream, StreamError
+from monitor.topic import Topic, load_topic
+from workers.pipeline import Worker
+
+log = structlog.get_logger()
+
+Role = Literal["collect", "work", "deliver", "serve"]
+Job = Callable[[], Awaitable[None]]
+ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
+STOP_WITHIN_S = 15.0
+GAUGES_EVERY_S = 5.0
+
+
+class DaemonError(Exception):
+    """The daemon cannot start; the text says why and what to do."""
+
+
+class Daemon:
+    """The roles of one process on open connections."""
+
+    def __init__(self, settings: Settings, topic: Topic, stream: Stream, database: Database) -> None:
+        self.settings = settings
+        self.topic = topic
+        self.stream = stream
+        self.database = database
+        self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
+        self.judge = Judge(topic, settings.alerts.jurisdictions)
+        self.address: str | None = None  # of the API, once it is served
+
+    async def run(self, roles: tuple[Role, ...], stop: asyncio.Event, ready: Callable[[Daemon], None]) -> None:
+        """Plays the roles until `stop` is set, then lets each finish what it has in hand. Raises DaemonError."""
+        async with AsyncExitStack() as stack:
+            if "serve" in roles:
+                self.address = await stack.enter_async_context(self._served())
+            jobs = await self._jobs(roles, stop)
+            tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
+            ready(self)
+            await stop.wait()
+            log.info("stopping")
+            _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S) if tasks else (set(), set())
+            for task in late:
+                log.warning("did not stop in time, cancelled", job=task.get_name())
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _jobs(self, roles: tuple[Role, ...], stop: asyncio.Event) -> dict[str, Job]:
+        """What runs side by side, by name; each can be started anew by itself."""
+        jobs: dict[str, Job] = {"gauges": partial(self._gauges, stop)}
+        if "work" in roles:
+            for partition in range(self.settings.redis.partitions):
+                jobs[f"work {partition}"] = partial(self._work, partition, stop)
+        if "deliver" in roles:
+            sender = Sender(self.database, self.settings.endpoint)
+            jobs["deliver"] = partial(sender.run, stop)
+            jobs["wake sender"] = partial(self._wake, sender, stop)
+        if "collect" in roles:
+            async with self.database.write() as connection:
+                await sources.declare(connection, {source.name: source.kind for source in self.settings.source})
+            for source in self.settings.source:
+                jobs[f"collect {source.name}"] = partial(self._collect, source, stop)
+        return jobs
+
+    async def _work(self, partition: int, stop: asyncio.Event) -> None:
+        # The name is the same after a restart, so that a worker takes up first what it had in hand.
+        name = f"{socket.gethostname()}-0"
+        await Worker(name, self.stream, self.database, self.judge, self.settings, partition).run(stop)
+
+    async def _collect(self, source: Source, stop: asyncio.Event) -> None:
+        collector = open_collector(source)
+        max_age_s = self.settings.alerts.max_age
+        await SourceWatch(source, collector, self.stream, self.intake, self.database, max_age_s=max_age_s).run(stop)
+
+    async def _wake(self, sender: Sender, stop: asyncio.Event) -> None:
+        async for event in self.stream.signals():
+            if stop.is_set():
+                return
+            if event.kind == "alert":
+                sender.wake()
+
+    async def _gauges(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(StreamError):
+                stats = await self.stream.stats()
+                telemetry.stream_length.set(stats.length)
+                telemetry.stream_pending.set(stats.pending)
+                telemetry.stream_lag.set(stats.lag)
+                telemetry.stream_oldest.set(stats.oldest_age_s)
+                telemetry.stream_dead.set(stats.dead)
+            await pause(stop, GAUGES_EVERY_S)
+
+    @asynccontextmanager
+    async def _served(self) -> AsyncIterator[str]:
+        """The API and the pages; gives their address."""
+        api = self.settings.api
+        app = make_app(self.settings, self.database, self.stream, self.intake)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, api.host, api.port)
+            try:
+                await site.start()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise DaemonError(
+                    f"cannot listen on {api.host}:{api.port} ({reason}); stop what uses it, or set api.port (0: any free one)"
+                ) from None
+            port = runner.addresses[0][1]
+            host = f"[{api.host}]" if ":" in api.host else api.host
+            yield f"http://{host}:{port}"
+        finally:
+            await runner.cleanup()
+
+
+async def _keep(name: str, work: Job, stop: asyncio.Event) -> None:
+    """Runs one job; where it fails unexpectedly it is logged and started anew, and the other jobs go on."""
+    delay = 1.0
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception:
+            log.exception("job failed, starting it again", job=name, after_s=delay)
+            await pause(stop, delay)
+            delay = min(delay * 2, 60.0)
+        else:
+            return
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple[Stream, Database]]:
+    """The stream and the migrated database of these settings, with the embedded server where no Redis is configured.
+
+    With `own` this process becomes the daemon of `data_dir`; without, it joins a running daemon where there is one, and is it
+    for a moment where there is none. Raises DaemonError.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            _make_private(settings)
+            url = settings.redis.url or (None if own else await connect_running(settings.data_dir))
+            if own or not url:
+                stack.enter_context(DataDirLock(settings.data_dir))
+            if not url:
+                server = await stack.enter_async_context(EmbeddedRedis(settings.data_dir))
+                url = server.url
+                watcher = asyncio.create_task(server.watch())
+                stack.push_async_callback(_cancelled, watcher)
+            stream = await Stream.open(url, settings.redis.partitions)
+            stack.push_async_callback(stream.close)
+            database = Database(settings.sqlalchemy_url)
+            stack.push_async_callback(database.close)
+            await database.migrate()
+        except (StreamError, StoreError) as error:
+            raise DaemonError(str(error)) from None
+        yield stream, database
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _make_private(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DaemonError(f"the data folder {settings.data_dir} cannot be made ({error.strerror}); set data_dir") from None
+
+
+async def run(settings: Settings, roles: tuple[Role, ...], ready: Callable[[Daemon], None]) -> None:
+    """Plays the roles until SIGTERM or SIGINT. Raises DaemonError, TopicError."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    os.umask(0o077)
+    topic = await asyncio.to_thread(load_topic, settings.topic_folder)
+    async with opened(settings) as (stream, database):
+        await Daemon(settings, topic, stream, database).run(roles, stop, ready)
