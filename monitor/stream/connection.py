@@ -107,6 +107,8 @@ class Link:
         except (redis_errors.TimeoutError, TimeoutError):
             raise StreamUnavailable(f"Redis at {self.where} did not answer within {self._timeout_s:g} s") from None
         except (redis_errors.ConnectionError, OSError) as error:
+            if "Timeout" in str(error):  # so redis-py calls a server that accepts a connection and greets nobody
+                raise StreamUnavailable(f"Redis at {self.where} did not answer within {self._timeout_s:g} s") from None
             raise StreamUnavailable(f"Redis at {self.where} cannot be reached: {_short(error)}") from None
         except redis_errors.RedisError as error:
             raise self._refusal(error) from None
