@@ -1,0 +1,98 @@
+"""The data folder: one daemon at a time, and files that only their owner reads."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+_LOCK_FILE = "daemon.lock"
+_TRIES, _PAUSE_S = 10, 0.03
+
+
+class DataDirError(Exception):
+    """The data folder cannot be used; the text says why."""
+
+
+class AlreadyRunning(DataDirError):  # noqa: N818 - a state, and named as one
+    """Another daemon works on this data folder."""
+
+
+class DataDirLock:
+    """Held by the one daemon of a data folder for as long as it lives; the kernel lets go of it, whatever kills the daemon."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._file: int | None = None
+
+    def acquire(self) -> None:
+        """Makes the folder where it is missing. Raises AlreadyRunning, and DataDirError where the folder cannot be written."""
+        file = _open(private_folder(self._data_dir) / _LOCK_FILE)
+        # Whoever asks `held` holds the lock for a moment too, so the first refusal is not the last word.
+        for attempt in range(_TRIES):
+            if _lock(file, fcntl.LOCK_EX):
+                break
+            if attempt == _TRIES - 1:
+                pid = os.pread(file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                os.close(file)
+                raise AlreadyRunning(
+                    f"another exowatch daemon (pid {pid}) works on {self._data_dir}; stop it, or set another data_dir"
+                )
+            time.sleep(_PAUSE_S)
+        self._file = file
+        try:
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            self.release()
+            raise DataDirError(f"{self._data_dir} cannot be written: {error.strerror}") from None
+
+    def release(self) -> None:
+        """Lets the next daemon in. The file stays, since removing it would let two hold a lock of the same name."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> DataDirLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @staticmethod
+    def held(data_dir: Path) -> bool:
+        """Whether a daemon works on this folder now."""
+        try:
+            file = os.open(data_dir / _LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not _lock(file, fcntl.LOCK_SH)
+        finally:
+            os.close(file)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made for its owner alone where it is missing. Raises DataDirError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirError(f"the folder {path} cannot be made: {error.strerror}; set data_dir to one that can") from None
+    return path
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataDirError(f"{path} cannot be written: {error.strerror}; set data_dir to a folder that can") from None
+
+
+def _lock(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,49 @@
+"""The stream between those who hear posts and those who judge them: the one package that knows Redis streams.
+
+Streams in brief
+----------------
+A stream is a list that only grows at its end; every entry has an id of milliseconds and a count, `1763812800000-0`. A *group*
+shares a stream among consumers: `XREADGROUP … >` hands each entry to one of them and keeps it on that consumer's *pending list*
+until it is acknowledged. A consumer that dies leaves its pending entries behind; they never come again through `>`, so others
+claim what has rested there too long. That makes delivery at least once; the store's unique keys make the effect once.
+
+We delete an entry in the same step in which we acknowledge it, so a stream holds exactly what is not yet done, and we never trim:
+trimming ignores groups and would drop what nobody has read. A producer adds an entry, remembers its key and moves its source's
+cursor in one script, so a crash repeats a batch and never skips one, and a repeated batch adds nothing.
+
+Keys (`keys.py`; versioned, and hash-tagged by partition so that each script stays inside one slot of a cluster)
+----------------------------------------------------------------------------------------------------------------
+| key                                 | type   | holds                                                                       |
+|-------------------------------------|--------|-----------------------------------------------------------------------------|
+| `exowatch:v1:{pN}:mentions`         | stream | what is not done yet: `d` opaque data, `v` its format; group `workers`      |
+| `exowatch:v1:{pN}:seen:<yyyymmdd>`  | set    | the keys of the items of one UTC day; gone after three days                 |
+| `exowatch:v1:{pN}:dead`             | stream | what failed too often: `d`, `v`, `id`, `deliveries`, `error`; never trimmed |
+| `exowatch:v1:{p0}:cursors`          | hash   | source name to cursor, the collector's own text                             |
+| `exowatch:v1:{p0}:signals`          | stream | wake-ups, `k` kind and `i` id: bounded and lossy; nothing depends on one    |
+| `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
+
+Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path and no version check in it. `noeviction` is
+wanted: a server that evicts drops streams together with their groups.
+"""
+
+from monitor.stream.connection import StreamError, StreamUnavailable
+from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
+from monitor.stream.reader import Reader
+from monitor.stream.records import DeadEntry, Entry, Item, Signal, StreamStats
+from monitor.stream.stream import Stream
+
+__all__ = [
+    "ABANDONED_LIMIT",
+    "CLAIM_AFTER_S",
+    "MAX_BLOCK_S",
+    "MAX_DELIVERIES",
+    "DeadEntry",
+    "Entry",
+    "Item",
+    "Reader",
+    "Signal",
+    "Stream",
+    "StreamError",
+    "StreamStats",
+    "StreamUnavailable",
+]

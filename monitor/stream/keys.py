@@ -1,0 +1,61 @@
+"""Every key and every number of the stream, in one place; the package's docstring says what the keys hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+
+PREFIX = "exowatch:v1"
+GROUP = "workers"
+ENTRY_FORMAT = "1"  # the field `v`: how the field `d` is to be read
+
+CURSORS = f"{PREFIX}:{{p0}}:cursors"
+SIGNALS = f"{PREFIX}:{{p0}}:signals"
+PARTITIONS = f"{PREFIX}:{{p0}}:partitions"
+
+# An entry that fails this often is set aside as dead; each time it rests for CLAIM_AFTER_S before it comes again.
+MAX_DELIVERIES = 5
+# An entry whose worker dies or stalls every time has no outcome to count. From its third delivery on it is handed out alone, so
+# that the others of its batch go on, and after this many deliveries it is dead too. It is more than MAX_DELIVERIES because the
+# first deaths say nothing about one entry of a batch, and workers are also killed for reasons of their own.
+SUSPECT_AFTER = 2
+ABANDONED_LIMIT = 10
+# An entry that rests unsettled for this long is taken to be abandoned. It must exceed the slowest honest batch, or be renewed.
+CLAIM_AFTER_S = 60.0
+# How often a reader looks for abandoned entries at most; one cheap call each.
+CLAIM_EVERY_S = 5.0
+
+# A blocked read keeps its connection for this long at most: a reader told to stop is free within it, without a cancelled read.
+MAX_BLOCK_S = 2.0
+TIMEOUT_S = 5.0
+
+# One script call holds up the whole server, so a batch is published in parts of at most so many items and bytes. (Lua's
+# `unpack` bears 8,000 values.)
+MAX_PART_ITEMS = 1_000
+MAX_PART_BYTES = 4 * 1024 * 1024
+
+SIGNALS_KEPT = 10_000
+SEEN_KEPT_S = 3 * 86_400
+MAX_ERROR = 2_000  # characters of an error kept with a dead entry
+MAX_SEQ = 8_191  # thirteen bits of Entry.number
+
+
+def mentions_key(partition: int) -> str:
+    return f"{PREFIX}:{{p{partition}}}:mentions"
+
+
+def dead_key(partition: int) -> str:
+    return f"{PREFIX}:{{p{partition}}}:dead"
+
+
+def seen_keys(partition: int, now_ms: int) -> tuple[str, str, str]:
+    """The sets of today, yesterday and tomorrow (UTC); tomorrow's because another producer's clock may be ahead of ours."""
+    today = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+    days = (today, today - dt.timedelta(days=1), today + dt.timedelta(days=1))
+    first, second, third = (f"{PREFIX}:{{p{partition}}}:seen:{day:%Y%m%d}" for day in days)
+    return first, second, third
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where an item's key belongs: the same on every machine and in every Python."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions

@@ -1,0 +1,281 @@
+"""Publishing, cursors, signals, figures and dead entries; `reader` gives out the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import structlog
+
+from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamUnavailable
+from monitor.stream.keys import (
+    CLAIM_AFTER_S,
+    CURSORS,
+    GROUP,
+    MAX_BLOCK_S,
+    MAX_PART_BYTES,
+    MAX_PART_ITEMS,
+    PARTITIONS,
+    SEEN_KEPT_S,
+    SIGNALS,
+    SIGNALS_KEPT,
+    TIMEOUT_S,
+    dead_key,
+    mentions_key,
+    partition_of,
+    seen_keys,
+)
+from monitor.stream.reader import Reader, make_group
+from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
+from monitor.stream.scripts import PUBLISH, REPLAY
+from monitor.stream.signals import last_position, tail
+from monitor.words import now_ms
+
+log = structlog.get_logger()
+
+_CONNECTIONS = 8  # for commands; each reader and each tail has one of its own
+_OLDEST_REDIS = (6, 2)
+_REPLAY_PAGE = 100
+
+
+class Stream:
+    """The stream of one Redis. Made by `open`; safe to use from many tasks of one event loop."""
+
+    def __init__(self, url: str, partitions: int, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], int] = now_ms) -> None:
+        self.partitions = partitions
+        self._url = url
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._link = Link(url, connections=_CONNECTIONS, timeout_s=timeout_s)
+        self._closed = asyncio.Event()
+
+    @classmethod
+    async def open(
+        cls, url: str, partitions: int = 1, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], int] = now_ms
+    ) -> Stream:
+        """The stream at `redis://`, `rediss://` or `unix://path`, ready to be read and written.
+
+        `timeout_s` bounds the wait for any answer; `clock` (ms) says which day it is. Raises StreamUnavailable where the server
+        is not to be had now, and StreamError where it never will: wrong password, too old, other partitions.
+        """
+        stream = cls(url, partitions, timeout_s=timeout_s, clock=clock)
+        try:
+            await stream._check_server()
+            await stream._agree_on_partitions()
+            for partition in range(partitions):
+                await make_group(stream._link, partition)
+        except BaseException:
+            await stream.close()
+            raise
+        return stream
+
+    async def publish(self, items: Sequence[Item], *, source: str | None = None, cursor: str | None = None) -> list[bool]:
+        """Appends what was not seen today or yesterday, and says of each item whether it was new.
+
+        `cursor` becomes the cursor of `source` in the same step as the last items. Safe to repeat after a failure: what got
+        through is then reported as seen. Raises StreamUnavailable.
+        """
+        if cursor is not None and source is None:
+            raise ValueError("a cursor belongs to a source")
+        new: list[bool] = []
+        parts = list(_parts(items)) or [()]
+        for part in parts[:-1]:
+            new += await self._publish_part(part, "", None)
+        return new + await self._publish_part(parts[-1], source or "", cursor)
+
+    async def cursor(self, source: str) -> str | None:
+        """Where a source's collector got to; None where it never did."""
+        found: bytes | None = await self._link.run("HGET", CURSORS, source)
+        return None if found is None else found.decode()
+
+    def reader(self, consumer: str, partition: int = 0, *, claim_after_s: float = CLAIM_AFTER_S) -> Reader:
+        """A reader of one partition with a connection of its own; its owner closes it, before the stream."""
+        if not 0 <= partition < self.partitions:
+            raise ValueError(f"there is no partition {partition} of {self.partitions}")
+        return Reader(self._link, self._own_link(), consumer, partition, claim_after_s)
+
+    async def signal(self, *events: Signal) -> None:
+        """Wakes whoever tails the signals. Where the server is away, the wake-up is dropped: nothing may depend on one."""
+        if not events:
+            return
+        commands = [("XADD", SIGNALS, "MAXLEN", "~", SIGNALS_KEPT, "*", "k", event.kind, "i", event.id) for event in events]
+        try:
+            await self._link.together(*commands)
+        except StreamUnavailable as error:
+            log.warning("a wake-up was dropped", error=str(error), events=len(events))
+
+    async def signal_position(self) -> str:
+        """The position of the last signal, to tail from once the store has been looked at. Raises StreamUnavailable."""
+        return await last_position(self._link)
+
+    def signals(self, after: str = "$") -> AsyncIterator[Signal]:
+        """Signals after a position, as they come, by a connection of its own; it ends when the stream is closed.
+
+        "$" means from the first wait on. It outlives a server that goes away and comes back. Close the iterator where it is
+        left early (`aclose`), so that its connection goes too.
+        """
+        return tail(self._own_link(), after, self._closed)
+
+    async def stats(self) -> StreamStats:
+        """How the stream stands. Raises StreamUnavailable."""
+        seconds, micros = await self._link.run("TIME")
+        length = pending = dead = 0
+        oldest: int | None = None
+        for partition in range(self.partitions):
+            key = mentions_key(partition)
+            figures = (
+                ("XLEN", key),
+                ("XPENDING", key, GROUP),
+                ("XRANGE", key, "-", "+", "COUNT", 1),
+                ("XLEN", dead_key(partition)),
+            )
+            try:
+                answers = await self._link.together(*figures)
+            except GroupMissingError:  # figures can be had after a flush as well
+                await make_group(self._link, partition)
+                answers = await self._link.together(*figures)
+            own, in_hand, first, own_dead = answers
+            length, pending, dead = length + own, pending + in_hand["pending"], dead + own_dead
+            if first:
+                ms = _ms_of(first[0][0])
+                oldest = ms if oldest is None else min(oldest, ms)
+        age = None if oldest is None else max(0.0, int(seconds) + int(micros) / 1e6 - oldest / 1000)
+        # What is done is deleted at once, so what is neither done nor pending is what nobody has been given yet. Redis counts its
+        # own lag from 7.0 on, but not always right before 7.4.2.
+        return StreamStats(length=length, pending=pending, lag=max(0, length - pending), oldest_age_s=age, dead=dead)
+
+    async def dead(self, limit: int = 100) -> list[DeadEntry]:
+        """What was set aside, the newest first. Raises StreamUnavailable."""
+        entries: list[DeadEntry] = []
+        for partition in range(self.partitions):
+            for entry_id, fields in await self._link.run("XREVRANGE", dead_key(partition), "+", "-", "COUNT", limit):
+                entries.append(_dead_entry(partition, entry_id, fields))
+        entries.sort(key=lambda entry: entry.died_at, reverse=True)
+        return entries[:limit]
+
+    async def replay_dead(self, ids: Sequence[str] | None = None) -> int:
+        """Puts dead entries (None: all that are dead now) back into the stream, and says how many. Raises StreamUnavailable.
+
+        An id that names no dead entry is skipped.
+        """
+        wanted = await self._all_dead() if ids is None else _by_partition(ids, self.partitions)
+        count = 0
+        for partition, entry_ids in wanted.items():
+            keys = (dead_key(partition), mentions_key(partition))
+            for start in range(0, len(entry_ids), _REPLAY_PAGE):
+                count += await self._link.script(REPLAY, keys, entry_ids[start : start + _REPLAY_PAGE])
+        return count
+
+    async def ping(self) -> None:
+        """Returns where the server answers. Raises StreamUnavailable."""
+        await self._link.run("PING")
+
+    async def close(self) -> None:
+        """Lets go of the connections and ends the tails of the signals."""
+        self._closed.set()
+        await self._link.close()
+
+    def _own_link(self) -> Link:
+        return Link(self._url, connections=1, timeout_s=self._timeout_s, answer_after_s=MAX_BLOCK_S)
+
+    async def _publish_part(self, items: Sequence[Item], source: str, cursor: str | None) -> list[bool]:
+        new = [False] * len(items)
+        places: dict[int, list[int]] = {} if cursor is None else {0: []}
+        for place, item in enumerate(items):
+            places.setdefault(partition_of(item.key, self.partitions), []).append(place)
+        now = self._clock()
+        for partition in sorted(places, reverse=True):  # 0 comes last and takes the cursor along
+            with_cursor = cursor is not None and partition == 0
+            keys = [mentions_key(partition), *seen_keys(partition, now), *([CURSORS] if with_cursor else [])]
+            arguments: list[Argument] = [SEEN_KEPT_S, int(with_cursor), source, (cursor or "") if with_cursor else ""]
+            for place in places[partition]:
+                arguments += (items[place].key, items[place].data)
+            answer = await self._link.script(PUBLISH, keys, arguments)
+            for place, mark in zip(places[partition], answer.decode(), strict=True):
+                new[place] = mark == "1"
+        return new
+
+    async def _all_dead(self) -> dict[int, list[str]]:
+        """The ids of all dead entries by partition, read in pages; those that die again meanwhile are not among them."""
+        ids: dict[int, list[str]] = {}
+        for partition in range(self.partitions):
+            key, start = dead_key(partition), "-"
+            last = await self._link.run("XREVRANGE", key, "+", "-", "COUNT", 1)
+            while last:
+                page = await self._link.run("XRANGE", key, start, last[0][0], "COUNT", _REPLAY_PAGE)
+                if not page:
+                    break
+                ids.setdefault(partition, []).extend(entry_id.decode() for entry_id, _ in page)
+                start = f"({page[-1][0].decode()}"
+        return ids
+
+    async def _check_server(self) -> None:
+        """Refuses a server that is too old; warns of one that may throw the stream away."""
+        await self.ping()
+        try:
+            info = await self._link.run("INFO")
+        except StreamUnavailable:
+            raise
+        except StreamError:  # a user with few rights may not ask, and need not
+            return
+        version = str(info.get("redis_version", ""))
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers and numbers < _OLDEST_REDIS:
+            raise StreamError(f"Redis at {self._link.where} is {version}; exowatch needs 6.2 or newer")
+        if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+            log.warning("redis may evict mentions", policy=info.get("maxmemory_policy"), wanted="maxmemory-policy noeviction")
+
+    async def _agree_on_partitions(self) -> None:
+        """All roles must spread over the same partitions, or some of what is heard is never read."""
+        if await self._link.run("SETNX", PARTITIONS, self.partitions):
+            return
+        there = int(await self._link.run("GET", PARTITIONS) or self.partitions)
+        if there == self.partitions:
+            return
+        for partition in range(there):
+            if await self._link.run("XLEN", mentions_key(partition)) or await self._link.run("XLEN", dead_key(partition)):
+                raise StreamError(
+                    f"redis.partitions is {self.partitions}, but Redis at {self._link.where} holds unfinished mentions in"
+                    f" {there} of them; set {there} again, or change it when all is done and `exowatch dead list` is empty"
+                )
+        await self._link.run("SET", PARTITIONS, self.partitions)
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """The items in runs that are small enough for one script call."""
+    start = size = 0
+    for place, item in enumerate(items):
+        if place > start and (place - start == MAX_PART_ITEMS or size + len(item.data) > MAX_PART_BYTES):
+            yield items[start:place]
+            start, size = place, 0
+        size += len(item.data)
+    if start < len(items):
+        yield items[start:]
+
+
+def _ms_of(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
+
+
+def _dead_entry(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadEntry:
+    return DeadEntry(
+        id=f"{partition}.{entry_id.decode()}",
+        partition=partition,
+        entry_id=fields.get(b"id", b"").decode("ascii", "replace"),
+        data=fields.get(b"d", b""),
+        error=fields.get(b"error", b"").decode("utf-8", "replace"),
+        deliveries=int(fields.get(b"deliveries", b"0")),
+        died_at=_ms_of(entry_id),
+    )
+
+
+def _by_partition(ids: Sequence[str], partitions: int) -> dict[int, list[str]]:
+    """Dead ids (`0.1763812800000-0`) by partition, without those that cannot name a dead entry."""
+    found: dict[int, list[str]] = {}
+    for dead_id in ids:
+        partition, _, entry_id = dead_id.partition(".")
+        ms, _, seq = entry_id.partition("-")
+        numbers = (partition, ms, seq)
+        if all(part.isascii() and part.isdigit() and len(part) <= 15 for part in numbers) and int(partition) < partitions:
+            found.setdefault(int(partition), []).append(entry_id)
+    return found
