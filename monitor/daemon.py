@@ -24,9 +24,10 @@ from monitor import telemetry
 from monitor.api import make_app
 from monitor.collectors import open_collector
 from monitor.collectors.run import SourceWatch
-from monitor.embedded import DataDirLock, EmbeddedRedis, connect_running
+from monitor.datadir import private_folder
+from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.intake import Intake, pseudonyms_of
-from monitor.pause import pause
+from monitor.pause import pause, until
 from monitor.settings import Settings, Source
 from monitor.store import Database, StoreError, sources
 from monitor.stream import Stream, StreamError
@@ -83,7 +84,7 @@ class Daemon:
         if "deliver" in roles:
             sender = Sender(self.database, self.settings.endpoint)
             jobs["deliver"] = partial(sender.run, stop)
-            jobs["wake sender"] = partial(self._wake, sender, stop)
+            jobs["wake sender"] = lambda: until(stop, self._wake(sender))
         if "collect" in roles:
             async with self.database.write() as connection:
                 await sources.declare(connection, {source.name: source.kind for source in self.settings.source})
@@ -101,12 +102,11 @@ class Daemon:
         max_age_s = self.settings.alerts.max_age
         await SourceWatch(source, collector, self.stream, self.intake, self.database, max_age_s=max_age_s).run(stop)
 
-    async def _wake(self, sender: Sender, stop: asyncio.Event) -> None:
-        async for event in self.stream.signals():
-            if stop.is_set():
-                return
-            if event.kind == "alert":
-                sender.wake()
+    async def _wake(self, sender: Sender) -> None:
+        async with contextlib.aclosing(self.stream.signals()) as signals:
+            async for event in signals:
+                if event.kind == "alert":
+                    sender.wake()
 
     async def _gauges(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -115,7 +115,7 @@ class Daemon:
                 telemetry.stream_length.set(stats.length)
                 telemetry.stream_pending.set(stats.pending)
                 telemetry.stream_lag.set(stats.lag)
-                telemetry.stream_oldest.set(stats.oldest_age_s)
+                telemetry.stream_oldest.set(stats.oldest_age_s or 0)
                 telemetry.stream_dead.set(stats.dead)
             await pause(stop, GAUGES_EVERY_S)
 
@@ -165,10 +165,8 @@ async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple
     """
     async with AsyncExitStack() as stack:
         try:
-            _make_private(settings)
-            url = settings.redis.url or (None if own else await connect_running(settings.data_dir))
-            if own or not url:
-                stack.enter_context(DataDirLock(settings.data_dir))
+            private_folder(settings.data_dir)
+            url = settings.redis.url or (None if own else connect_running(settings.data_dir))
             if not url:
                 server = await stack.enter_async_context(EmbeddedRedis(settings.data_dir))
                 url = server.url
@@ -179,7 +177,7 @@ async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple
             database = Database(settings.sqlalchemy_url)
             stack.push_async_callback(database.close)
             await database.migrate()
-        except (StreamError, StoreError) as error:
+        except (StreamError, StoreError, DataDirError, EmbeddedRedisError) as error:
             raise DaemonError(str(error)) from None
         yield stream, database
 
@@ -187,13 +185,6 @@ async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _make_private(settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise DaemonError(f"the data folder {settings.data_dir} cannot be made ({error.strerror}); set data_dir") from None
 
 
 async def run(settings: Settings, roles: tuple[Role, ...], ready: Callable[[Daemon], None]) -> None:

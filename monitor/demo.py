@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from monitor.daemon import Daemon
 from monitor.intake import Offered, post_from
-from monitor.settings import Endpoint, Settings
+from monitor.pause import pause
+from monitor.settings import Api, Endpoint, Settings
 from monitor.words import Post
 
 Show = Callable[[dict[str, Any]], None]
@@ -58,12 +61,26 @@ class Receiver:
         return web.Response(status=204)
 
 
+class _DemoSettings(Settings):
+    """Settings of this module alone: a demo must not write into the database that the environment names."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def demo_settings(data_dir: Path, topic: str, receiver: Receiver) -> Settings:
     """Settings of a daemon without sources that tells the receiver everything."""
     endpoint = Endpoint(
-        name="demo-receiver", kind="webhook", url=receiver.url, secret=[receiver.secret], allow_private=True
+        name="demo-receiver", kind="webhook", url=receiver.url, secret=[SecretStr(receiver.secret)], allow_private=True
     )
-    return Settings(data_dir=data_dir, topic=topic, api={"port": 0}, endpoint=[endpoint])
+    return _DemoSettings(data_dir=data_dir, topic=topic, api=Api(port=0), endpoint=[endpoint])
 
 
 def sample_posts(folder: Path) -> list[Post]:
@@ -72,17 +89,15 @@ def sample_posts(folder: Path) -> list[Post]:
     return [post_from(json.loads(line)) for line in lines if line.strip()]
 
 
-async def play(daemon: Daemon, posts: list[Post], pause_s: float, progress: Callable[[int], None]) -> Offered:
+async def play(
+    daemon: Daemon, posts: list[Post], pause_s: float, progress: Callable[[int], None], stop: asyncio.Event
+) -> Offered:
     """Offers the posts one by one at a pace that can be watched; `progress` is told how many are through."""
     offered = Offered()
     for number, post in enumerate(posts, start=1):
+        if stop.is_set():
+            break
         offered += await daemon.intake.offer([post], source="demo")
         progress(number)
-        await asyncio.sleep(pause_s)
+        await pause(stop, pause_s)
     return offered
-
-
-async def settled(daemon: Daemon, pending: Callable[[], Any]) -> None:
-    """Waits until every post is recorded and every alert delivered."""
-    while (await daemon.stream.stats()).length or await pending():
-        await asyncio.sleep(0.05)

@@ -118,5 +118,5 @@ class SourceWatch:
             await sources.failed(connection, self._source.name, error, state)
         if permanent:
             return None
-        backoff = min(self._source.interval * 2 ** min(self._failures - 1, 12), MAX_BACKOFF_S)
+        backoff: float = min(self._source.interval * 2 ** min(self._failures - 1, 12), MAX_BACKOFF_S)
         return max(backoff * random.uniform(0.9, 1.1), retry_after or 0)

@@ -1,0 +1,118 @@
+"""`exowatch check`: tries everything that the daemon will need, and says how to mend what does not work."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import aiohttp
+import click
+import msgspec
+from monitor.cli.group import cli, settings_of
+from monitor.topic import TopicError, load_topic
+
+from monitor.collectors import open_collector
+from monitor.collectors.base import SourceError
+from monitor.daemon import DaemonError, opened
+from monitor.net import connector
+from monitor.settings import Endpoint, Settings, Source
+
+_SOURCE_WITHIN_S = 60.0
+_ENDPOINT_WITHIN_S = 10.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one try showed: whether it worked, and what to know or to do."""
+
+    what: str
+    ok: bool
+    text: str
+
+
+@cli.command(epilog="Example: exowatch check")
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Try config, Redis, database, register, every source and every endpoint.
+
+    Each line says what was tried, and where it failed how to mend it. Nothing is published and no alert is sent. Exit status 1 if
+    anything is wrong.
+    """
+    failed = asyncio.run(_check(settings_of(context)))
+    context.exit(1 if failed else 0)
+
+
+async def _check(settings: Settings) -> int:
+    failed = 0
+    async for finding in _findings(settings):
+        mark = click.style("ok    ", fg="green") if finding.ok else click.style("FAILED", fg="red")
+        click.echo(f"{mark} {finding.what}: {finding.text}")
+        failed += not finding.ok
+    return failed
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    yield Finding("config", ok=True, text=f"{len(settings.source)} sources, {len(settings.endpoint)} endpoints")
+    if settings.privacy.authors == "none":
+        yield Finding("privacy", ok=True, text='authors = "none": distinct authors are not counted, claim.spreading never comes')
+    yield _register(settings)
+    yield await _servers(settings)
+    for source in settings.source:
+        yield await _source(source)
+    for endpoint in settings.endpoint:
+        yield await _endpoint(endpoint)
+
+
+def _register(settings: Settings) -> Finding:
+    try:
+        topic = load_topic(settings.topic_folder)
+    except TopicError as error:
+        return Finding("topic", ok=False, text=str(error))
+    problems = topic.register.check(dt.datetime.now(dt.UTC).date())
+    if problems:
+        return Finding("register", ok=False, text=f"{problems[0]} ({len(problems)} problems; see `exowatch evidence check`)")
+    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}")
+
+
+async def _servers(settings: Settings) -> Finding:
+    try:
+        async with opened(settings, own=False) as (stream, database), database.read() as connection:
+            await stream.ping()
+            await connection.exec_driver_sql("SELECT 1")
+            where = "embedded" if not settings.redis.url else "configured"
+            return Finding("servers", ok=True, text=f"Redis ({where}) and {database.dialect} answer")
+    except DaemonError as error:
+        return Finding("servers", ok=False, text=str(error))
+
+
+async def _source(source: Source) -> Finding:
+    what = f"source {source.name}"
+    collector = open_collector(source)
+    try:
+        async with asyncio.timeout(_SOURCE_WITHIN_S):
+            async for batch in collector.poll(None):
+                return Finding(what, ok=True, text=f"answers, {len(batch.posts)} posts")
+        return Finding(what, ok=True, text="answers, nothing there yet")
+    except SourceError as error:
+        return Finding(what, ok=False, text=str(error))
+    except TimeoutError:
+        return Finding(what, ok=False, text=f"no answer within {_SOURCE_WITHIN_S:.0f} s")
+    finally:
+        await collector.close()
+
+
+async def _endpoint(endpoint: Endpoint) -> Finding:
+    """Whether the endpoint can be reached. It is asked for its options only; `endpoints test` sends an event."""
+    what = f"endpoint {endpoint.name}"
+    timeout = aiohttp.ClientTimeout(total=_ENDPOINT_WITHIN_S)
+    guarded = connector(allow_private=endpoint.allow_private)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=guarded, timeout=timeout, trust_env=False) as session,
+            session.options(endpoint.url, allow_redirects=False) as answer,
+        ):
+            return Finding(what, ok=True, text=f"can be reached (HTTP {answer.status}); `exowatch endpoints test` sends an event")
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        mend = "" if endpoint.allow_private else "; if it is in your own network on purpose, set allow_private = true"
+        return Finding(what, ok=False, text=f"{reason}{mend}")

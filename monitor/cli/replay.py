@@ -1,0 +1,78 @@
+"""`exowatch replay`: posts from a file, published as a collector would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from monitor.cli.group import cli, settings_of
+from monitor.topic import load_topic
+from rich.console import Console
+from rich.progress import Progress
+
+from monitor.daemon import opened
+from monitor.intake import Intake, Offered, PostError, post_from, pseudonyms_of
+from monitor.settings import Settings
+from monitor.words import Post
+
+_BATCH = 500
+
+
+@cli.command(epilog="Example: exowatch replay posts.jsonl")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def replay(context: click.Context, file: Path) -> None:
+    """Publish the posts of FILE (JSONL) as a collector would, and print what became of them.
+
+    A line is {"platform", "id", "text", "title"?, "url"?, "author"?, "created_at"?, "lang"?}. A running daemon judges them at
+    once; without one they wait in the stream for the next. Replayed posts always count as fresh. A bad line is named on stderr,
+    the others go on, and the exit status is 1.
+    """
+    offered, bad = asyncio.run(_replay(settings_of(context), file))
+    click.echo(f"accepted {offered.accepted}, duplicates {offered.duplicates}, unmatched {offered.unmatched}")
+    if bad:
+        click.echo(f"{bad} bad lines were left out", err=True)
+        context.exit(1)
+
+
+async def _replay(settings: Settings, file: Path) -> tuple[Offered, int]:
+    topic = load_topic(settings.topic_folder)
+    offered, bad = Offered(), 0
+    async with opened(settings, own=False) as (stream, _):
+        intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
+        batch: list[Post] = []
+        for number, line in enumerate(_lines(file), start=1):
+            try:
+                batch += _post(line)
+            except PostError as error:
+                bad += 1
+                click.echo(f"line {number}: {error}", err=True)
+            if len(batch) == _BATCH:
+                offered += await intake.offer(batch, source="replay")
+                batch = []
+        offered += await intake.offer(batch, source="replay")
+    return offered, bad
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The lines of the file, with a progress bar where somebody watches."""
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress, file.open("rb") as lines:
+        task = progress.add_task("replay", total=file.stat().st_size)
+        for line in lines:
+            progress.advance(task, len(line))
+            yield line
+
+
+def _post(line: bytes) -> list[Post]:
+    """The post of a line, or nothing for an empty one. Raises PostError."""
+    if not line.strip():
+        return []
+    try:
+        raw = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise PostError(f"not JSON ({error})") from None
+    return [post_from(raw)]
