@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import redis_server, redis_url
+
+__all__ = ["redis_server", "redis_url", "shared"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
