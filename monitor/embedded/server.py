@@ -156,9 +156,9 @@ class EmbeddedRedis:
     async def _our_server_at(self, socket: Path) -> int:
         """The pid of the server that listens there and works on our folder; 0 for none. Raises BusyLoadingError."""
         try:
-            folder = (await _ask(socket, "CONFIG", "GET", "dir", within_s=2.0))["dir"]
+            folder = (await _ask(socket, "CONFIG GET", "dir", within_s=min(2.0, self._answer_within_s)))["dir"]
             if self._is_ours(folder):
-                return int((await _ask(socket, "INFO", "server", within_s=2.0))["process_id"])
+                return int((await _ask(socket, "INFO", "server", within_s=min(2.0, self._answer_within_s)))["process_id"])
         except redis_errors.BusyLoadingError:
             raise
         except (redis_errors.RedisError, OSError, KeyError, ValueError):

@@ -25,6 +25,7 @@ _STATES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((redis_errors.OutOfMemoryError,), "OOM command not allowed", "has reached its maxmemory and takes nothing more"),
     ((), "MISCONF", "cannot write to its disk and takes nothing more; see its log"),
 )
+_STRANGER = ("username-password", "Authentication required", "AUTH called without")
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY Redis")
 
 
@@ -100,14 +101,15 @@ class Link:
     def _named_failures(self) -> Iterator[None]:
         try:
             yield
-        except redis_errors.AuthenticationError:
-            raise StreamError(f"Redis at {self.where} refuses the user name or password in redis.url") from None
         except redis_errors.BusyLoadingError:
             raise StreamUnavailable(f"Redis at {self.where} is still loading its data") from None
         except (redis_errors.TimeoutError, TimeoutError):
             raise StreamUnavailable(f"Redis at {self.where} did not answer within {self._timeout_s:g} s") from None
         except (redis_errors.ConnectionError, OSError) as error:
-            if "Timeout" in str(error):  # so redis-py calls a server that accepts a connection and greets nobody
+            # redis-py gives what happens while it greets the server as a plain ConnectionError.
+            if isinstance(error, redis_errors.AuthenticationError) or any(words in str(error) for words in _STRANGER):
+                raise StreamError(f"Redis at {self.where} refuses the user name or password in redis.url") from None
+            if "Timeout" in str(error):
                 raise StreamUnavailable(f"Redis at {self.where} did not answer within {self._timeout_s:g} s") from None
             raise StreamUnavailable(f"Redis at {self.where} cannot be reached: {_short(error)}") from None
         except redis_errors.RedisError as error:

@@ -75,10 +75,7 @@ class Reader:
                 try:
                     entries = await self._left_behind(count) or await self._new(count, wait_s)
                 except GroupMissingError:
-                    if await make_group(self._commands, self.partition):
-                        log.error(
-                            "the consumer group was gone and is made anew", partition=self.partition, consumer=self.consumer
-                        )
+                    await self._make_anew()
                     continue
                 now = time.monotonic()
                 self._known.update((entry.id, now) for entry in entries)
@@ -92,23 +89,11 @@ class Reader:
 
         Safe to repeat. An entry that somebody else has taken over meanwhile is theirs to fail. Raises StreamUnavailable.
         """
-        if done:
-            ids = [entry.id for entry in done]
-            key = self._keys[0]
-            await self._commands.together(("XACK", key, GROUP, *ids), ("XDEL", key, *ids))
-            for entry_id in ids:
-                self._known.pop(entry_id, None)
-        if failed:
-            errors = {entry_id: _bounded(error) for entry_id, error in failed.items()}
-            pairs = [part for pair in errors.items() for part in pair]
-            buried = await self._commands.script(FAIL, self._keys, [GROUP, self.consumer, MAX_DELIVERIES, *pairs])
-            now = time.monotonic()
-            self._known.update(dict.fromkeys(errors, now))
-            for entry_id in (raw.decode() for raw in buried):
-                self._known.pop(entry_id, None)
-                log.error(
-                    "an entry failed too often and is set aside", entry=entry_id, partition=self.partition, error=errors[entry_id]
-                )
+        try:
+            await self._end(done)
+            await self._fail({entry_id: _bounded(error) for entry_id, error in (failed or {}).items()})
+        except GroupMissingError:  # what is gone needs no settling
+            await self._make_anew()
 
     async def renew(self, entries: Sequence[Entry]) -> None:
         """Says that a long batch is still being worked on. Raises StreamUnavailable."""
@@ -169,10 +154,35 @@ class Reader:
         found: list[tuple[bytes, dict[bytes, Any]]] = reply[0][1]
         return [Entry(entry_id.decode(), self.partition, fields.get(b"d", b""), 1) for entry_id, fields in found]
 
+    async def _end(self, done: Sequence[Entry]) -> None:
+        if done:
+            ids = [entry.id for entry in done]
+            key = self._keys[0]
+            await self._commands.together(("XACK", key, GROUP, *ids), ("XDEL", key, *ids))
+            for entry_id in ids:
+                self._known.pop(entry_id, None)
+
+    async def _fail(self, errors: Mapping[str, str]) -> None:
+        if not errors:
+            return
+        pairs = [part for pair in errors.items() for part in pair]
+        buried = await self._commands.script(FAIL, self._keys, [GROUP, self.consumer, MAX_DELIVERIES, *pairs])
+        self._known.update(dict.fromkeys(errors, time.monotonic()))
+        for entry_id in (raw.decode() for raw in buried):
+            self._known.pop(entry_id, None)
+            log.error("an entry failed too often and is set aside", entry=entry_id, error=errors[entry_id][:200])
+
+    async def _make_anew(self) -> None:
+        if await make_group(self._commands, self.partition):
+            log.error("the consumer group was gone and is made anew", partition=self.partition, consumer=self.consumer)
+
     async def _rest(self, idle_ms: int, counts: Sequence[tuple[str, int]]) -> None:
         if counts:
             pairs = [part for pair in counts for part in pair]
-            await self._commands.script(REST, self._keys[:1], [GROUP, self.consumer, idle_ms, *pairs])
+            try:
+                await self._commands.script(REST, self._keys[:1], [GROUP, self.consumer, idle_ms, *pairs])
+            except GroupMissingError:
+                await self._make_anew()
 
 
 def _bounded(error: str) -> str:
