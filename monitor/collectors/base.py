@@ -21,6 +21,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
     # Nothing is owed before this many seconds, where the server said so (max-age, a rate limit); None: the source's interval.
     wait: float | None = None
+    # Where posts may have been missed before this batch and cannot be fetched any more: what happened, in a short sentence.
+    gap: str | None = None
 
 
 class SourceError(Exception):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret
+from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret, UserAgent
 from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
@@ -76,11 +76,12 @@ class _Source(Section):
 
 
 class FeedSource(_Source):
-    """A feed (RSS, Atom, JSON Feed). `platform` names where its entries come from."""
+    """A feed (RSS, Atom, JSON Feed). `platform` names where its entries come from; some sites answer certain user agents only."""
 
     kind: Literal["feed"]
     url: HttpUrl
     platform: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "news"
+    user_agent: UserAgent = "exowatch/0.1 (public-health monitor of public posts)"
 
 
 class RedditSource(_Source):
@@ -91,7 +92,7 @@ class RedditSource(_Source):
     interval: Interval = 60.0
     client_id: Secret | None = None
     client_secret: Secret | None = None
-    user_agent: str = "linux:exowatch:1 (public-health monitor)"
+    user_agent: UserAgent = "linux:exowatch:1 (public-health monitor)"  # Reddit wants "<platform>:<app>:<version> (by /u/<you>)"
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> RedditSource:

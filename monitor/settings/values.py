@@ -73,3 +73,5 @@ Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# What a program calls itself in every request: printable ASCII, so that it fits a header.
+UserAgent = Annotated[str, StringConstraints(pattern=r"^[!-~](?:[ -~]{0,254}[!-~])?$")]

@@ -1,0 +1,62 @@
+"""Reddit without credentials: the public Atom feeds of new posts and of comments.
+
+They hold only the newest entries, so a busy subreddit can outrun them; the API path of `reddit` pages back and does not have that
+limit. Posts are the same either way, id, author and text, so changing over makes no mention twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from monitor.collectors.base import Batch, SourceError
+from monitor.collectors.feed import FeedReader, FeedState, read_cursor
+from monitor.collectors.http import Fetcher
+from monitor.settings import RedditSource
+
+LISTINGS = ("new", "comments")
+
+
+class _Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    feeds: dict[str, FeedState] = {}
+
+
+class RedditFeedsCollector:
+    """A source of kind `reddit` that has no client id."""
+
+    def __init__(self, source: RedditSource) -> None:
+        self._interval = source.interval
+        self._fetcher = Fetcher(base_url=source.base_url, user_agent=source.user_agent)
+        together = "+".join(source.subreddits)
+        self._readers = {
+            listing: FeedReader(
+                self._fetcher,
+                url=f"https://www.reddit.com/r/{together}/{listing}/.rss?limit=100",
+                platform="reddit",
+                source=source.name,
+                reddit=True,
+            )
+            for listing in LISTINGS
+        }
+
+    async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+        """Both feeds, one after the other; one that fails does not keep the other from being read. See `Collector.poll`."""
+        feeds = read_cursor(cursor, _Cursor).feeds
+        problem: SourceError | None = None
+        for listing, reader in self._readers.items():
+            try:
+                async for reading in reader.read(feeds.get(listing, FeedState())):
+                    feeds = feeds | {listing: reading.state}
+                    text = msgspec.json.encode(_Cursor(feeds=feeds)).decode()
+                    yield Batch(posts=reading.posts, cursor=text, gap=reading.gap)
+            except SourceError as error:
+                problem = problem or error
+                if error.retry_after is not None:
+                    break  # Reddit counts both feeds together
+        if problem is not None:
+            raise problem
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._fetcher.close()
