@@ -1,0 +1,115 @@
+"""The daemon as users run it: a process of its own, started, asked over HTTP, stopped or killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 60.0
+
+
+class DaemonProcess:
+    """One `exowatch run`. `address` is that of its API."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.address = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._log = config.with_suffix(".log")
+
+    async def start(self) -> None:
+        """Starts it and waits until it says that it is ready."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "monitor", "run", "--config", str(self.config),
+                cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        assert self._process.stdout
+        async with asyncio.timeout(PATIENCE_S):
+            line = (await self._process.stdout.readline()).decode()
+        found = re.search(r"http://\S+", line)
+        assert found, f"the daemon did not get ready: {line!r}\n{self.log()}"
+        self.address = found[0]
+
+    async def stop(self) -> int:
+        """SIGTERM, as an operator does; its exit status."""
+        assert self._process
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._process.wait()
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash does."""
+        assert self._process
+        self._process.kill()
+        await self._process.wait()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    async def get(self, path: str) -> Any:
+        """A JSON answer of its API."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.address}/api/v1{path}") as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
+
+    async def until(self, path: str, holds: Callable[[Any], bool]) -> Any:
+        """The first answer that holds."""
+        return await until(lambda: self.get(path), holds)
+
+    async def command(self, *words: str) -> tuple[int, str, str]:
+        """A command of the same configuration: exit status, stdout, stderr."""
+        return await run_command("--config", str(self.config), *words)
+
+
+async def run_command(*words: str, stdin: str = "", **environment: str) -> tuple[int, str, str]:
+    """`exowatch words…`: exit status, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "monitor", *words,
+        cwd=ROOT, env={**os.environ, **environment},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(PATIENCE_S):
+        out, err = await process.communicate(stdin.encode())
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+    """Asks again and again until the answer holds."""
+    answer: Any = None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds(answer := await ask()):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"never came true; the last answer was {json.dumps(answer, indent=1, default=str)[:3000]}") from None
+    return answer
+
+
+@asynccontextmanager
+async def running_daemon(config: Path) -> AsyncIterator[DaemonProcess]:
+    """A daemon that is stopped at the end, whatever happened, together with the redis-server that it started."""
+    daemon = DaemonProcess(config)
+    try:
+        await daemon.start()
+        yield daemon
+    finally:
+        if daemon.running:
+            await daemon.stop()

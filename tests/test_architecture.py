@@ -1,0 +1,71 @@
+"""The house rules that imports can break: which part may know which, and that only the topic pack knows the topic."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("workers/**/*.py")])
+WINGS = ("monitor.collectors", "workers", "monitor.api")
+TOGETHER = ("monitor.daemon", "monitor.demo", "monitor.cli", "monitor.__main__")
+# Each floor may stand on those below it, never the other way round.
+FLOORS = (
+    ("monitor.words", "monitor.settings", "monitor.telemetry", "monitor.pause", "monitor.net", "monitor.datadir"),
+    ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events"),
+    ("monitor.intake",),
+    WINGS,
+    TOGETHER,
+)
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] in ("monitor", "workers")}
+
+
+def inside(name: str, packages: tuple[str, ...]) -> str | None:
+    return next((package for package in packages if name == package or name.startswith(package + ".")), None)
+
+
+def floor_of(name: str) -> int | None:
+    return next((number for number, floor in enumerate(FLOORS) if inside(name, floor)), None)
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_no_wing_imports_another_and_no_arrow_runs_up(file: Path) -> None:
+    here = module_of(file)
+    if here == "monitor":
+        return
+    assert floor_of(here) is not None, f"{here} stands on no floor: say in tests/test_architecture.py where it belongs"
+    for name in imports_of(file) - {"monitor", "workers", "monitor.__version__"}:
+        there = floor_of(name)
+        if there is None:
+            continue
+        assert there <= floor_of(here), f"{here} imports {name}, which stands above it"
+        if inside(here, WINGS) and inside(name, WINGS):
+            assert inside(here, WINGS) == inside(name, WINGS), f"{here} imports {name}: the wings never know each other"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_only_the_topic_pack_knows_the_topic(file: Path) -> None:
+    text = file.read_text().lower().replace('name = "exosomes"', "")  # the default of the setting `topic`
+    assert "exosom" not in text
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_of)
+def test_no_file_grows_beyond_what_one_reads_in_one_go(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 400
