@@ -28,15 +28,15 @@ class RedisServer:
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> None:
-        """Returns when it answers. `options` are added to the command line."""
+    def start(self, *options: str, until: bytes = b"+PONG") -> None:
+        """Returns when it answers a PING so. `options` are added to the command line."""
         fixed = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "", "--appendonly", "yes")
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binary, *fixed, "--appendfsync", "always", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 10
-        while not self._answers():
+        while not self._answers(until):
             gone = self._process.poll() is not None or time.monotonic() > deadline
             assert not gone, (self.folder / "redis.log").read_text()
             time.sleep(0.005)
@@ -77,9 +77,9 @@ class RedisServer:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _answers(self) -> bool:
+    def _answers(self, words: bytes) -> bool:
         try:
-            return self.ask("PING").startswith((b"+PONG", b"-NOAUTH"))
+            return self.ask("PING").startswith(words)
         except OSError:
             return False
 

@@ -105,11 +105,16 @@ async def test_an_item_stays_known_while_it_is_offered_each_day(redis_url: str) 
     for _ in range(5):
         now[0] += DAY
         assert await stream.publish(items(1)) == [False]
-    now[0] -= DAY  # a producer whose clock stands a day behind
-    assert await stream.publish(items(1)) == [False]
-    now[0] += 3 * DAY
+    now[0] += 2 * DAY
     assert await stream.publish(items(1)) == [True], "the store's key guards from here on"
     await stream.close()
+
+
+async def test_a_producer_whose_clock_stands_behind_knows_the_item_too(stream: Stream, redis_url: str) -> None:
+    behind = await Stream.open(redis_url, clock=lambda: time.time_ns() // 1_000_000 - DAY)
+    assert await stream.publish(items(1)) == [True]
+    assert await behind.publish(items(1)) == [False]
+    await behind.close()
 
 
 async def test_what_was_seen_is_forgotten_after_three_days(stream: Stream, redis_server: RedisServer) -> None:
@@ -318,6 +323,16 @@ async def test_a_failing_entry_ages_alone_dies_and_can_be_replayed(stream: Strea
     assert (await stream.stats()).length == 0
 
 
+async def test_a_failed_entry_rests_from_its_failure_on(stream: Stream, redis_server: RedisServer) -> None:
+    await stream.publish(items(1))
+    async with reading(stream, "worker-0") as reader, reading(stream, "worker-1") as other:
+        (entry,) = await reader.read(1, 0)
+        rested(redis_server, "worker-0", entry)  # it took two minutes to fail
+        await reader.settle([], {entry.id: "no"})
+        assert await other.read(1, 0) == []
+        assert (await stream.stats()).pending == 1
+
+
 async def test_all_dead_are_replayed_page_by_page(stream: Stream, redis_server: RedisServer) -> None:
     await stream.publish(items(250))
     async with reading(stream) as reader:
@@ -421,6 +436,15 @@ async def test_entries_whose_delivery_was_lost_on_the_way_come_again_soon(redis_
         await reader.settle(first + rest)
     assert (await stream.stats()).length == 1
     await stream.close()
+
+
+async def test_a_loading_server_is_waited_for(stream: Stream, redis_server: RedisServer) -> None:
+    await stream.publish(items(10_000))
+    redis_server.kill()
+    redis_server.start("--key-load-delay", "100", until=b"-LOADING")  # microseconds an entry
+    with pytest.raises(StreamUnavailable, match="loading its data"):
+        await Stream.open(redis_server.url)
+    assert sum(await eventually(lambda: stream.publish(items(10_001)))) == 1
 
 
 async def test_a_killed_server_comes_back_with_everything(stream: Stream, redis_server: RedisServer) -> None:

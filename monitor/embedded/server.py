@@ -49,8 +49,7 @@ class EmbeddedRedis:
     def __init__(
         self, data_dir: Path, *, lock: DataDirLock | None = None, answer_within_s: float = 5.0, stop_within_s: float = 10.0
     ) -> None:
-        self._data_dir = data_dir
-        self._folder = data_dir / "redis"
+        self._folder = data_dir.absolute() / "redis"
         self._own_lock = DataDirLock(data_dir) if lock is None else None
         self._answer_within_s = answer_within_s
         self._stop_within_s = stop_within_s
@@ -140,7 +139,8 @@ class EmbeddedRedis:
             try:
                 if pid := await self._our_server_at(self._socket):
                     self._pid = pid
-                    write_state(self._folder, State(pid, state.socket))
+                    if pid != state.pid:
+                        write_state(self._folder, State(pid, state.socket))
                     log.info("the redis-server of an earlier run was taken over", pid=pid)
                     return True
             except redis_errors.BusyLoadingError:
@@ -220,6 +220,8 @@ class EmbeddedRedis:
     async def _wait_until_ready(self, process: subprocess.Popen[bytes], log_before: int) -> None:
         deadline, told = time.monotonic() + _START_WITHIN_S, False
         while process.poll() is None:
+            if self._stopping:
+                return
             try:
                 await _ask(self._socket, "PING", within_s=2.0)
                 return

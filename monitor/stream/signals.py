@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
 
@@ -22,7 +22,7 @@ async def last_position(link: Link) -> str:
     return found[0][0].decode() if found else "0-0"
 
 
-async def tail(link: Link, after: str, closed: asyncio.Event) -> AsyncIterator[Signal]:
+async def tail(link: Link, after: str, closed: asyncio.Event) -> AsyncGenerator[Signal, None]:
     """Signals after a position ("$": from now on) until `closed` is set. Owns `link`. Waits while the server is away."""
     position, pause = after, 0.1
     try:

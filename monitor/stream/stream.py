@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 import structlog
 
@@ -108,7 +108,7 @@ class Stream:
         """The position of the last signal, to tail from once the store has been looked at. Raises StreamUnavailable."""
         return await last_position(self._link)
 
-    def signals(self, after: str = "$") -> AsyncIterator[Signal]:
+    def signals(self, after: str = "$") -> AsyncGenerator[Signal, None]:
         """Signals after a position, as they come, by a connection of its own; it ends when the stream is closed.
 
         "$" means from the first wait on. It outlives a server that goes away and comes back. Close the iterator where it is
