@@ -1,8 +1,8 @@
 """Reddit by its API: new posts and comments of chosen subreddits.
 
 asyncpraw signs in and sends the requests; the polling is our own. Its stream reads one page a poll from an anchor, which loses
-what arrives in a burst and what moderators approve late. Here a poll pages back until it meets what the cursor has seen, and a set
-of seen ids, not a place in the listing, decides what is new. Once an hour it reads the whole listing for posts approved late.
+what arrives in a burst and what moderators approve late. Here a poll pages back until it meets what the cursor has seen, and the
+seen ids, not a place in the listing, decide what is new. Once an hour it reads the whole listing for posts approved late.
 """
 
 from __future__ import annotations

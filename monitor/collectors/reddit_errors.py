@@ -15,7 +15,8 @@ from asyncprawcore import exceptions as core
 from monitor.collectors.base import SourceError
 from monitor.collectors.http import retry_after, wait_of
 
-FAILURES = (core.AsyncPrawcoreException, AsyncPRAWException, aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError)
+_ACCIDENTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)  # of answers it does not expect
+FAILURES = (core.AsyncPrawcoreException, AsyncPRAWException, aiohttp.ClientError, TimeoutError, OSError, *_ACCIDENTS)
 PATIENCE = 60.0  # seconds where Reddit asks for fewer requests without saying when
 _CREDENTIALS = "check client_id and client_secret at reddit.com/prefs/apps (an app of type script, approved for API access)"
 _TOKEN_REFUSED = f"Reddit refuses every token it gives out (401): {_CREDENTIALS}"
@@ -31,6 +32,7 @@ _BY_KIND: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientConnectorDNSError, "Reddit's host cannot be found; check the machine's DNS and network"),
     (aiohttp.ClientConnectorError, "Reddit cannot be reached: the connection is refused, or its certificate is not accepted"),
     (aiohttp.ContentTypeError, "Reddit answers with a web page instead of data; it may be blocking this address or user agent"),
+    (aiohttp.ClientResponseError, "Reddit answers with something that is not proper HTTP"),
     (aiohttp.ClientError, "Reddit broke off the connection ({kind})"),
     (OSError, "Reddit broke off the connection ({kind})"),
 )

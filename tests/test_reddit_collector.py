@@ -1,0 +1,478 @@
+"""The Reddit collector, through asyncpraw and over HTTP: nothing lost, nothing twice, and every failure in words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.collectors import open_collector
+from monitor.collectors import reddit as module
+from monitor.collectors.base import Batch, Collector, SourceError
+from monitor.collectors.reddit import RedditCollector, post_of
+from monitor.settings import RedditSource
+from monitor.words import Post, decode_post, encode
+from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
+from tests.standins.scripted import Reply
+
+JSON = {"Content-Type": "application/json; charset=UTF-8"}
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.fixture
+async def reddit() -> AsyncIterator[RedditServer]:
+    async with RedditServer() as server:
+        yield server
+
+
+def source(origin: str, **other: Any) -> RedditSource:
+    values = {"name": "skin", "subreddits": ["A_b", "Cc"], "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "interval": 60}
+    return RedditSource(kind="reddit", base_url=origin, **(values | other))
+
+
+@pytest.fixture
+async def collector(reddit: RedditServer) -> AsyncIterator[Collector]:
+    made = open_collector(source(reddit.origin))
+    yield made
+    await made.close()
+
+
+async def poll(collector: Collector, cursor: str | None = None) -> list[Batch]:
+    batches = [batch async for batch in collector.poll(cursor)]
+    assert all(len(batch.posts) <= 500 for batch in batches)
+    return batches
+
+
+async def heard(collector: Collector, cursor: str | None = None) -> tuple[list[Post], str]:
+    batches = await poll(collector, cursor)
+    return [post for batch in batches for post in batch.posts], batches[-1].cursor
+
+
+async def fails(collector: Collector, cursor: str | None = None) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        await poll(collector, cursor)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "Reddit" in message
+    assert CLIENT_SECRET not in message
+    return caught.value
+
+
+def burst(reddit: RedditServer, count: int, label: str = "post") -> list[str]:
+    return [reddit.add_post("Cc", title=f"{label} {number}") for number in range(count)]
+
+
+async def test_posts_and_comments(reddit: RedditServer, collector: Collector) -> None:
+    post = reddit.add_post("A_b", title="Is this &amp; that real?", selftext="First.\n\nSecond <3.", author="ann")
+    comment = reddit.add_comment("Cc", body="It is *not*.", author="[deleted]")
+    reddit.add_post("Elsewhere", title="not ours")
+    found, _ = await heard(collector)
+    assert found == [
+        Post(
+            platform="reddit",
+            id=post,
+            text="Is this & that real?\n\nFirst.\n\nSecond <3.",
+            url=f"https://www.reddit.com/r/A_b/comments/{post[3:]}/a_post/",
+            author="ann",
+            created_at=1_790_000_000_000,
+            source="skin",
+        ),
+        Post(
+            platform="reddit",
+            id=comment,
+            text="It is *not*.",
+            url=f"https://www.reddit.com/r/Cc/comments/abc/a_post/{comment[3:]}/",
+            created_at=1_790_000_000_000,
+            source="skin",
+        ),
+    ]
+    first, second = reddit.asked
+    assert (first.path, first.query) == ("/r/A_b+Cc/new", {"limit": "100", "raw_json": "1"})
+    assert second.path == "/r/A_b+Cc/comments/"
+    assert first.headers["User-Agent"].startswith("linux:exowatch:1 (public-health monitor) Async PRAW/")
+    assert len(reddit.tokens) == 1
+
+
+async def test_markdown_where_there_is_no_html(reddit: RedditServer, collector: Collector) -> None:
+    reddit.add_post("Cc", title="t", selftext="one  \ntwo", html=False)
+    reddit.add_comment("Cc", body="only *this*", html=False)
+    found, _ = await heard(collector)
+    assert [post.text for post in found] == ["t\n\none\ntwo", "only *this*"]
+
+
+async def test_a_burst_between_two_polls_loses_nothing(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 120, "before")
+    before, cursor = await heard(collector)
+    assert len(before) == 120
+    names = burst(reddit, 250)
+    comments = [reddit.add_comment("Cc", body=f"comment {number}") for number in range(250)]
+    found, cursor = await heard(collector, cursor)
+    assert [post.id for post in found] == names + comments  # oldest first
+    assert await heard(collector, cursor) == ([], cursor)
+
+
+async def test_after_a_quiet_time_one_page_is_enough(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 300)
+    _, cursor = await heard(collector)
+    asked = len(reddit.asked)
+    reddit.add_post("Cc", title="one more")
+    assert [post.text for post in (await heard(collector, cursor))[0]] == ["one more"]
+    assert [a.path for a in reddit.asked[asked:]] == ["/r/A_b+Cc/new", "/r/A_b+Cc/comments/"]
+
+
+async def test_a_post_approved_late_is_found_behind_known_ones(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 200)
+    _, cursor = await heard(collector)
+    late = reddit.add_post("Cc", title="held by a filter", behind=60)
+    new = reddit.add_post("Cc", title="new")
+    found, cursor = await heard(collector, cursor)
+    assert [post.id for post in found] == [late, new]
+    assert (await heard(collector, cursor))[0] == []
+
+
+async def test_the_whole_listing_is_read_again_within_an_hour(
+    reddit: RedditServer, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burst(reddit, 600)
+    _, cursor = await heard(collector)
+    late = reddit.add_post("Cc", title="approved after days", behind=550)
+    assert (await heard(collector, cursor))[0] == []
+    monkeypatch.setattr(module, "RECONCILE", -1.0)
+    assert [post.id for post in (await heard(collector, cursor))[0]] == [late]
+
+
+async def test_a_removed_post_is_heard_once_it_is_approved(reddit: RedditServer, collector: Collector) -> None:
+    name = reddit.add_post("Cc", title="the title survives", selftext="[removed]")
+    other = reddit.add_post("Cc", title="taken by a filter")
+    reddit.listings["new"][0]["data"]["removed_by_category"] = "automod_filtered"
+    reddit.add_comment("Cc", body="[deleted]", author="[deleted]")
+    found, cursor = await heard(collector)
+    assert found == []
+    reddit.edit(name, "back again")
+    reddit.listings["new"][0]["data"]["removed_by_category"] = None
+    found, _ = await heard(collector, cursor)
+    assert [post.id for post in found] == [name, other]
+
+
+async def test_an_edit_within_what_is_read_comes_again(reddit: RedditServer, collector: Collector) -> None:
+    name = reddit.add_comment("Cc", body="it cures")
+    _, cursor = await heard(collector)
+    reddit.edit(name, "it does not cure")
+    found, cursor = await heard(collector, cursor)
+    assert [(post.id, post.text) for post in found] == [(name, "it does not cure")]
+    reddit.edit(name, "[deleted]")
+    assert (await heard(collector, cursor))[0] == []
+
+
+async def test_more_than_reddit_lists_is_told_as_a_gap(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 20, "before")
+    first = await poll(collector)
+    assert [batch.gap for batch in first] == [None] * len(first)
+    burst(reddit, 1100)
+    batches = await poll(collector, first[-1].cursor)
+    assert sum(len(batch.posts) for batch in batches) == 1000
+    assert [batch.gap is not None for batch in batches] == [True] + [False] * (len(batches) - 1)
+    again = await poll(collector, batches[-1].cursor)
+    assert [(batch.posts, batch.gap) for batch in again] == [([], None)] * 2
+
+
+async def test_a_crash_between_batches_repeats_and_never_loses(reddit: RedditServer, collector: Collector) -> None:
+    names = burst(reddit, 900)
+    async for batch in collector.poll(None):
+        got, cursor = [post.id for post in batch.posts], batch.cursor
+        break
+    assert got == names[:500]
+    newer = burst(reddit, 30, "meanwhile")
+    other = open_collector(source(reddit.origin))  # another process, with the last cursor that was saved
+    found, _ = await heard(other, cursor)
+    assert [post.id for post in found] == names[500:] + newer
+    await other.close()
+
+
+async def test_the_cursor_stays_small(reddit: RedditServer, collector: Collector) -> None:
+    cursor = None
+    for _ in range(4):
+        burst(reddit, 900)
+        _, cursor = await heard(collector, cursor)
+    assert len(cursor or "") < 60_000
+
+
+async def test_other_subreddits_are_read_to_their_end(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 5)
+    _, cursor = await heard(collector)
+    reddit.listings["new"] += [
+        {"kind": "t3", "data": {"name": f"t3_old{n}", "title": f"old {n}", "subreddit": "Dd"}} for n in range(250)
+    ]
+    other = open_collector(source(reddit.origin, subreddits=["Cc", "Dd"]))
+    batches = await poll(other, cursor)
+    assert sum(len(batch.posts) for batch in batches) == 250
+    assert not any(batch.gap for batch in batches)
+    await other.close()
+
+
+async def test_the_token_is_renewed_when_it_has_run_out(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 3)
+    _, cursor = await heard(collector)
+    reddit.tokens.clear()
+    names = burst(reddit, 2)
+    assert [post.id for post in (await heard(collector, cursor))[0]] == names
+
+
+async def test_a_spent_budget_is_waited_for(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 2)
+    batches = await poll(collector)
+    assert batches[-1].wait is None
+    reddit.remaining, reddit.used, reddit.reset = 2.0, -1, 450  # the second request spends the last
+    batches = await poll(collector, batches[-1].cursor)
+    assert 440 < (batches[-1].wait or 0) <= 450
+    started = time.perf_counter()
+    problem = await fails(collector, batches[-1].cursor)
+    assert time.perf_counter() - started < 1
+    assert 440 < (problem.retry_after or 0) <= 450
+    assert "rate limit" in str(problem)
+
+
+LISTING = {"kind": "Listing", "data": {"children": [], "after": None}}
+
+
+# Every row of what a server can do: the answer to the first request for a listing, words of the sentence, permanent, retry_after.
+ROWS: dict[str, tuple[Reply, str, bool, float | None]] = {
+    "200 html": (Reply(200, "<html>Just a moment</html>", HTML), "web page instead of data", False, None),
+    "200 broken json": (Reply(200, '{"kind": "Listing", "da', JSON), "broken JSON", False, None),
+    "200 nothing": (Reply(200, "", JSON), "not a listing", False, None),
+    "200 other json": (Reply(200, '{"data": {"children": 5}}', JSON), "not a listing", False, None),
+    "200 a list": (Reply(200, "[1]", JSON), "not a listing", False, None),
+    "200 null": (Reply(200, "null", JSON), "not a listing", False, None),
+    "200 deep json": (Reply(200, "[" * 100_000, JSON), "cannot be used", False, None),
+    "200 huge number": (Reply(200, '{"data": ' + "9" * 5000 + "}", JSON), "broken JSON", False, None),
+    "301": (Reply(301, "", {"Location": "https://www.reddit.com/r/x/"}), "does not exist or is banned", False, None),
+    "302 to search": (Reply(302, "", {"Location": "/subreddits/search?q=x"}), "does not exist or is banned", False, None),
+    "400 json": (Reply(400, '{"message": "Bad Request", "error": 400}', JSON), "(400)", False, None),
+    "400 text": (Reply(400, "Bad Request", {"Content-Type": "text/plain"}), "(400)", False, None),
+    "403 private": (Reply(403, '{"reason": "private", "message": "Forbidden", "error": 403}', JSON), "(403)", True, None),
+    "403 blocked": (Reply(403, "<html>blocked</html>", HTML), "(403)", False, None),
+    "404": (Reply(404, '{"message": "Not Found", "error": 404}', JSON), "(404)", False, None),
+    "409": (Reply(409, "{}", JSON), "(409)", False, None),
+    "413": (Reply(413, "<html/>", HTML), "(413)", False, None),
+    "429 seconds": (Reply(429, "<html>slow down</html>", HTML | {"Retry-After": "4"}), "fewer requests", False, 4),
+    "429 date": (
+        Reply(429, "", {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}),
+        "fewer requests",
+        False,
+        86_400,
+    ),
+    "429 nonsense": (Reply(429, "", {"Retry-After": "later"}), "headers that cannot be read", False, 60),
+    "429 bare": (Reply(429, '{"message": "Too Many Requests", "error": 429}', JSON), "fewer requests", False, 60),
+    "451": (Reply(451, "{}", JSON), "(451)", False, None),
+    "odd rate headers": (
+        Reply(
+            200, json.dumps(LISTING), JSON | {"x-ratelimit-remaining": "5", "x-ratelimit-used": "5.0", "x-ratelimit-reset": "1"}
+        ),
+        "headers that cannot be read",
+        False,
+        60,
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+async def test_failures_of_a_listing(reddit: RedditServer, collector: Collector, row: str) -> None:
+    reply, words, permanent, wait = ROWS[row]
+    burst(reddit, 3)
+    _, cursor = await heard(collector)
+    reddit.next(reply)
+    started = time.perf_counter()
+    problem = await fails(collector, cursor)
+    assert words in str(problem)
+    assert (problem.permanent, problem.retry_after) == (permanent, wait)
+    assert time.perf_counter() - started < 5
+    names = burst(reddit, 2)  # and it goes on where it was
+    assert [post.id for post in (await heard(collector, cursor))[0]] == names
+
+
+async def fails_three_times(reply: Reply) -> SourceError:
+    """The failure of a server that gives the same answer to all of asyncprawcore's tries, which take it four seconds."""
+    async with RedditServer() as reddit:
+        collector = open_collector(source(reddit.origin))
+        reddit.next(*[reply] * 3)
+        problem = await fails(collector)
+        assert len(reddit.asked) == 3
+        await collector.close()
+        return problem
+
+
+async def test_what_is_tried_three_times() -> None:
+    statuses = (500, 502, 503, 504, 520, 522)
+    told = {"www-authenticate": 'Bearer realm="reddit", error="invalid_token"'}
+    troubles = [fails_three_times(Reply(status, "", JSON | {"Retry-After": "9"})) for status in statuses]
+    refusals = [fails_three_times(Reply(401, '{"message": "Unauthorized", "error": 401}', JSON | more)) for more in (told, {})]
+    *problems, with_header, without = await asyncio.gather(*troubles, *refusals)
+    for status, problem in zip(statuses, problems, strict=True):
+        assert f"({status})" in str(problem)
+        assert (problem.permanent, problem.retry_after) == (False, 9)
+    for problem in (with_header, without):
+        assert problem.permanent
+        assert "client_id and client_secret" in str(problem)
+
+
+async def test_a_cut_connection(reddit: RedditServer, collector: Collector) -> None:
+    reddit.next(Reply(drop=True), Reply(drop=True))  # an old connection is tried anew once, by aiohttp
+    assert "broke off" in str(await fails(collector))
+
+
+TOKEN_ROWS: dict[str, tuple[Reply, str, bool, float | None]] = {
+    "200 error": (
+        Reply(200, '{"error_description": "Only script apps may use password auth", "error": "unauthorized_client"}', JSON),
+        "unauthorized_client",
+        True,
+        None,
+    ),
+    "401": (Reply(401, '{"message": "Unauthorized", "error": 401}', JSON), "client_id and client_secret", True, None),
+    "403": (Reply(403, "<html/>", HTML), "client_id and client_secret", True, None),
+    "429": (Reply(429, '{"message": "Too Many Requests", "error": 429}', JSON), "fewer requests", False, 60),
+    "500": (Reply(500, "", JSON), "trouble of its own", False, None),
+    "200 html": (Reply(200, "<html/>", HTML), "web page", False, None),
+    "200 other": (Reply(200, '{"hello": 1}', JSON), "cannot be used", False, None),
+    "200 list": (Reply(200, "[]", JSON), "cannot be used", False, None),
+    "cut off": (Reply(drop=True), "broke off", False, None),
+}
+
+
+@pytest.mark.parametrize("row", TOKEN_ROWS)
+async def test_failures_of_signing_in(reddit: RedditServer, collector: Collector, row: str) -> None:
+    reply, words, permanent, wait = TOKEN_ROWS[row]
+    reddit.next_token(reply)
+    problem = await fails(collector)
+    assert words in str(problem)
+    assert (problem.permanent, problem.retry_after) == (permanent, wait)
+    assert not reddit.asked
+
+
+async def test_wrong_credentials(reddit: RedditServer) -> None:
+    collector = open_collector(source(reddit.origin, client_secret="not the secret"))
+    problem = await fails(collector)
+    assert problem.permanent
+    assert "not the secret" not in str(problem)
+    await collector.close()
+
+
+async def test_silence_and_endless_answers_end(reddit: RedditServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = RedditCollector(source(reddit.origin), timeout=0.4)
+    reddit.next(Reply(hang=True))
+    assert "within 0.4 s" in str(await fails(collector))
+    monkeypatch.setattr("monitor.collectors.http.MAX_LISTING", 10_000)
+    reddit.next(Reply(endless=True, headers=JSON))
+    assert "broke off" in str(await fails(collector))
+    await collector.close()
+
+
+async def test_no_server() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        collector = open_collector(source(f"http://127.0.0.1:{held.getsockname()[1]}"))
+        assert "cannot be reached" in str(await fails(collector))
+        await collector.close()
+    collector = open_collector(source("http://no-such-host.invalid"))
+    assert "cannot be found" in str(await fails(collector))
+    await collector.close()
+
+
+async def test_a_failure_on_a_later_page_claims_nothing(reddit: RedditServer, collector: Collector) -> None:
+    burst(reddit, 5)
+    _, cursor = await heard(collector)
+    names = burst(reddit, 250)
+    reddit.next(None, Reply(404, "{}", JSON))
+    await fails(collector, cursor)
+    assert [post.id for post in (await heard(collector, cursor))[0]] == names
+
+
+async def test_children_of_odd_shapes_are_passed_over(reddit: RedditServer, collector: Collector) -> None:
+    good = reddit.add_post("Cc", title="good")
+    odd: list[Any] = [None, 5, "x", {}, {"data": None}, {"data": {"name": 7}}, {"data": {"name": "t5_x", "title": "a subreddit"}}]
+    listing = {"data": {"children": [*odd, reddit.listings["new"][0]], "after": ["x"]}}
+    reddit.next(Reply(200, json.dumps(listing), JSON))
+    assert [post.id for post in (await heard(collector))[0]] == [good]
+
+
+@pytest.mark.parametrize("created", [None, "x", True, float("nan"), float("inf"), 1e300, -1e300, [1]])
+def test_odd_times(created: Any) -> None:
+    post = post_of({"name": "t1_x", "body": "text", "created_utc": created}, "s")
+    assert post is not None
+    assert post.created_at is None
+
+
+def test_odd_text_and_links() -> None:
+    post = post_of(
+        {"name": "t1_x", "body": "half \ud83d\0", "author": "\udc00", "permalink": "javascript:x", "created_utc": 4.1e9}, "s"
+    )
+    assert post is not None
+    assert (post.text, post.url, post.created_at) == ("half \ufffd", None, 4_100_000_000_000)
+    assert decode_post(encode(post)) == post
+    long = post_of({"name": "t1_x", "body": "x" * 500_000, "permalink": "/r/" + "x" * 3000}, "s")
+    assert long is not None
+    assert (len(long.text), long.url) == (100_000, None)
+
+
+async def test_recorded_listings(shared: Path, reddit: RedditServer) -> None:
+    folder = shared / "wire" / "dev" / "reddit"
+    rows = [
+        row
+        for row in json.loads((folder / "index.json").read_bytes())
+        if row["category"] in ("sub_new", "sub_comments", "stream")
+    ]
+    listings = [
+        data for data in (json.loads((folder / row["file"]).read_bytes()) for row in rows) if data.get("kind") == "Listing"
+    ]
+    assert len(listings) > 8
+    collector = open_collector(source(reddit.origin, subreddits=["all"]))
+    cursor = None
+    names: set[str] = set()
+    wanted: set[str] = set()
+    for listing in listings:
+        for child in listing["data"]["children"]:
+            reddit.load("new" if child["kind"] == "t3" else "comments", {"data": {"children": [child]}})
+            wanted.add(child["data"]["name"])
+        found, cursor = await heard(collector, cursor)
+        for post in found:
+            assert post.id not in names or post.text
+            assert post.url is None or post.url.startswith("https://www.reddit.com/r/")
+            assert decode_post(encode(post)) == post
+        names |= {post.id for post in found}
+    assert len(names) > 300
+    assert {"[deleted]", "[removed]"}.isdisjoint(post.text for post in found)
+    assert len(wanted - names) == 1  # a comment that is a picture and says nothing
+    await collector.close()
+
+
+async def test_recorded_errors_are_sentences(shared: Path) -> None:
+    folder = shared / "wire" / "dev" / "reddit"
+    rows = [row for row in json.loads((folder / "index.json").read_bytes()) if row["status"] >= 300]
+    assert len(rows) > 20
+
+    async def served(row: dict[str, Any]) -> None:
+        async with RedditServer() as reddit:
+            collector = open_collector(source(reddit.origin))
+            headers = {
+                name: value for name, value in row["headers"].items() if name not in ("content-length", "transfer-encoding")
+            }
+            reddit.next(*[Reply(row["status"], (folder / row["file"]).read_bytes(), headers)] * 3)
+            assert str(row["status"]) in str(await fails(collector))
+            await collector.close()
+
+    await asyncio.gather(*map(served, rows))
+
+
+async def test_two_sources_at_once_do_not_disturb_each_other(reddit: RedditServer) -> None:
+    burst(reddit, 150)
+    reddit.add_post("A_b", title="other")
+    one, two = (open_collector(source(reddit.origin, subreddits=[name])) for name in ("Cc", "A_b"))
+    (first, _), (second, _) = await asyncio.gather(heard(one), heard(two))
+    assert (len(first), len(second)) == (150, 1)
+    await one.close()
+    await two.close()
