@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import alerts, claims, mentions
+from monitor.store import Connection, alerts, claims, mentions
 from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, encode, public_id
 
 MAX_BODY = 20_000  # bytes of UTF-8
@@ -30,7 +29,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
 
 
-async def load_event(connection: AsyncConnection, alert_number: int) -> Event:
+async def load_event(connection: Connection, alert_number: int) -> Event:
     """The event of the alert with this stored id, as the record has it now. Raises LookupError where there is no such alert."""
     raised = await alerts.load(connection, alert_number)
     if raised is None:

@@ -4,11 +4,14 @@ Open a `Database`, and give the connection of `database.read()` or `database.wri
 after the thing: `mentions.page(connection, filters)`, `record.record(connection, batch)`.
 """
 
+from sqlalchemy.ext.asyncio import AsyncConnection as Connection
+
 from monitor.store import alerts, claims, deliveries, endpoints, mentions, record, sources
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
 
 __all__ = [
+    "Connection",
     "Database",
     "FilterError",
     "Filters",

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor import telemetry
 from monitor.events import Event, load_event
@@ -19,7 +18,7 @@ from monitor.settings.model import Endpoint
 from monitor.store import Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
 from monitor.store.record import AlertDraft, raise_alerts
-from monitor.words import public_id
+from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
 from workers.deliver.schedule import Answer, Outcome
 from workers.deliver.wants import wants
@@ -113,7 +112,7 @@ class Queue:
                 self._log.warning("waiting for the database", error=str(error))
             self._database_away = True
             return TROUBLE_S
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must stay this endpoint's trouble
+        except Exception as error:  # whatever it is, it must stay this endpoint's trouble
             self._log.error("looking for deliveries failed", exc_info=error)
             return TROUBLE_S
         if self._database_away:
@@ -145,7 +144,7 @@ class Queue:
             answer = await self._channel.send(due.webhook_id, event.body, at_ms)
         except StoreUnavailable:
             return
-        except Exception as error:  # noqa: BLE001 - a bug about one alert must not be tried for ever, nor stop the others
+        except Exception as error:  # a bug about one alert must not be tried for ever, nor stop the others
             self._log.error("the event could not be built or sent", alert=public_id("a", due.alert_id), exc_info=error)
             answer = Answer(ms=0, error=f"the event could not be built or sent ({type(error).__name__})")
         result = schedule.outcome(answer, due.tries, self._clock(), self._jitter())
@@ -173,14 +172,14 @@ class Queue:
                 await deliveries.bury(connection, name)
                 if newly:
                     self._log.warning("endpoint disabled", reason=tried.error)
-                    await raise_alerts(connection, [(await self._disabled(connection, tried), None, None)])
+                    (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
+                    await raise_alerts(connection, [(self._disabled(status, tried), None, None)])
                 return
             else:
                 await endpoints.failed(connection, name, tried.error or "")
             await deliveries.settle(connection, due, tried, result.state, result.next_ms)
 
-    async def _disabled(self, connection: AsyncConnection, tried: Tried) -> AlertDraft:
-        (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
+    def _disabled(self, status: EndpointStatus, tried: Tried) -> AlertDraft:
         return AlertDraft(
             kind="endpoint.disabled",
             dedupe_key=f"endpoint.disabled:{self._endpoint.name}:{tried.at_ms}",
