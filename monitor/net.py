@@ -88,11 +88,12 @@ class _PublicOnlyConnector(aiohttp.TCPConnector):
         return await super()._resolve_host(host, port, traces)
 
 
-def connector(*, allow_private: bool, limit: int = 100) -> aiohttp.TCPConnector:
+def connector(*, allow_private: bool, limit: int = 100, keepalive_s: float = 15.0) -> aiohttp.TCPConnector:
     """A connector for one kind of peer; with `allow_private` false it reaches public addresses only.
 
-    Nothing is cached between connections, so every connection is checked on the answer that it uses.
+    Nothing is cached between connections, so every connection is checked on the answer that it uses. An idle connection is kept
+    for `keepalive_s` seconds.
     """
     if allow_private:
-        return aiohttp.TCPConnector(limit=limit)
-    return _PublicOnlyConnector(limit=limit, resolver=_PublicOnlyResolver(), use_dns_cache=False)
+        return aiohttp.TCPConnector(limit=limit, keepalive_timeout=keepalive_s)
+    return _PublicOnlyConnector(limit=limit, resolver=_PublicOnlyResolver(), use_dns_cache=False, keepalive_timeout=keepalive_s)

@@ -175,6 +175,15 @@ async def test_search_means_the_same_on_both_databases(database: Database, query
     assert [m.platform_id for m in page.items] == found
 
 
+@pytest.mark.parametrize("letter", ["x", "\u0436", "\U00010400"])
+async def test_a_word_of_any_length_can_be_stored_and_is_found_by_its_beginning(database: Database, letter: str) -> None:
+    result = await write(database, judged(1, post("a", f"so {letter * 50_000}")))
+    async with database.read() as connection:
+        page = await mentions.page(connection, parse_filters({"text": [f"{letter * 400}*"]}))
+    assert len(result.stored) == 1
+    assert [m.platform_id for m in page.items] == ["a"]
+
+
 async def test_pages_follow_each_other_without_gap_or_overlap(database: Database) -> None:
     text = "FDA approved"
     batch = [judged(n, post(str(n), f"{text} {n}"), carries(text, text)) for n in range(25)]

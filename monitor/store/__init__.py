@@ -4,11 +4,14 @@ Open a `Database`, and give the connection of `database.read()` or `database.wri
 after the thing: `mentions.page(connection, filters)`, `record.record(connection, batch)`.
 """
 
-from monitor.store import alerts, claims, mentions, record, sources
+from sqlalchemy.ext.asyncio import AsyncConnection as Connection
+
+from monitor.store import alerts, claims, deliveries, endpoints, mentions, record, sources
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
 
 __all__ = [
+    "Connection",
     "Database",
     "FilterError",
     "Filters",
@@ -16,6 +19,8 @@ __all__ = [
     "StoreUnavailable",
     "alerts",
     "claims",
+    "deliveries",
+    "endpoints",
     "mentions",
     "parse_filters",
     "record",

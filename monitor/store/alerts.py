@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, select
+import msgspec
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import Filters, make_cursor, number_range
@@ -18,33 +19,68 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
     Filters ask about the occurrence and the mention that raised the alert. Raises FilterError for a cursor of another list.
     """
     low, high = number_range(filters)
+    query = select(alert).where(alert.c.id >= low, alert.c.id < high)
+    query = query if (found := matching(query, filters)) is None else found
+    rows = list(await connection.execute(query.order_by(alert.c.id.desc()).limit(filters.limit + 1)))
+    more = len(rows) > filters.limit
+    items = [alert_of(row) for row in rows[: filters.limit]]
+    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+
+
+def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
+    """A query on alerts narrowed to those that the filters describe (time and cursor apart); None where they describe none."""
+    wanted = [
+        (column, values)
+        for column, values in (
+            (claim.c.type, filters.type),
+            (claim.c.verdict, filters.verdict),
+            (occurrence.c.stance, filters.stance),
+            (alert.c.claim_id, filters.claim),
+            (mention.c.source, filters.source),
+            (mention.c.platform, filters.platform),
+        )
+        if values
+    ]
+    if not wanted and not filters.text:
+        return None
     query = (
-        select(alert)
-        .join(claim, claim.c.id == alert.c.claim_id, isouter=True)
+        query.join(claim, claim.c.id == alert.c.claim_id, isouter=True)
         .join(mention, mention.c.id == alert.c.mention_id, isouter=True)
         .join(
             occurrence,
             and_(occurrence.c.mention_id == alert.c.mention_id, occurrence.c.n == alert.c.occurrence_n),
             isouter=True,
         )
-        .where(alert.c.id >= low, alert.c.id < high)
     )
-    for column, values in (
-        (claim.c.type, filters.type),
-        (claim.c.verdict, filters.verdict),
-        (occurrence.c.stance, filters.stance),
-        (alert.c.claim_id, filters.claim),
-        (mention.c.source, filters.source),
-        (mention.c.platform, filters.platform),
-    ):
-        if values:
-            query = query.where(column.in_(values))
+    for column, values in wanted:
+        query = query.where(column.in_(values))
     for term in filters.text:
         query = query.where(alert.c.summary.icontains(" ".join(term.words), autoescape=True))
-    rows = list(await connection.execute(query.order_by(alert.c.id.desc()).limit(filters.limit + 1)))
-    more = len(rows) > filters.limit
-    items = [alert_of(row) for row in rows[: filters.limit]]
-    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+    return query
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert with what it points to: stored ids, the occurrence's place in the mention, and what it speaks of otherwise."""
+
+    alert: Alert
+    created_ms: int
+    mention: int | None
+    occurrence: int | None
+    subject: dict[str, Any] | None
+
+
+async def load(connection: AsyncConnection, number: int) -> Raised | None:
+    """The alert with this stored id and what it points to, or None."""
+    row = (await connection.execute(select(alert).where(alert.c.id == number))).one_or_none()
+    if row is None:
+        return None
+    return Raised(
+        alert=alert_of(row),
+        created_ms=row.created_ms,
+        mention=row.mention_id,
+        occurrence=row.occurrence_n,
+        subject=row.subject,
+    )
 
 
 async def find(connection: AsyncConnection, number: int) -> Alert | None:

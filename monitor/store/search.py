@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, bindparam, literal_column
 from sqlalchemy import text as sql
 
 MAX_QUERY = 500  # characters
+MAX_WORD = 500  # characters: PostgreSQL refuses a text with a word of more than 2,046 bytes, and with it the whole batch
 MAX_POSITION = 16_383  # of a lexeme in a PostgreSQL tsvector
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -58,14 +59,14 @@ def _cut(run: str, *, closing: bool) -> list[str]:
     position = 0
     for match in _CJK.finditer(run):
         if match.start() > position:
-            words.append(run[position : match.start()])
+            words.append(run[position : match.start()][:MAX_WORD])
         cjk = match.group()
         words.extend(cjk[i : i + 2] for i in range(len(cjk) - 1))
         if closing or len(cjk) == 1:
             words.append(cjk[-1])
         position = match.end()
     if position < len(run):
-        words.append(run[position:])
+        words.append(run[position:][:MAX_WORD])
     return words
 
 

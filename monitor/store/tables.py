@@ -162,17 +162,25 @@ delivery = Table(
     Column("endpoint", Text, nullable=False),
     Column("webhook_id", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("next_ms", BigInteger, nullable=False),  # not before this time, while pending
-    Column("lease_ms", BigInteger, nullable=False, server_default="0"),  # in some sender's hands until then
+    Column("attempts", Integer, nullable=False, server_default="0"),  # all of them
+    Column("tries", Integer, nullable=False, server_default="0"),  # since it was last put in the queue: the schedule's step
+    Column("next_ms", BigInteger, nullable=False),  # while pending, nobody takes it before; a sender takes it by moving this
     UniqueConstraint("alert_id", "endpoint"),
 )
 Index(
     "ix_delivery_due",
     delivery.c.endpoint,
     delivery.c.next_ms,
+    delivery.c.alert_id,
     sqlite_where=text("state = 'pending'"),
     postgresql_where=text("state = 'pending'"),
+)
+Index(
+    "ix_delivery_dead",
+    delivery.c.endpoint,
+    delivery.c.id,
+    sqlite_where=text("state = 'dead'"),
+    postgresql_where=text("state = 'dead'"),
 )
 Index(None, delivery.c.endpoint, delivery.c.id)
 

@@ -8,6 +8,7 @@ down_revision = None
 
 
 PENDING = sa.text("state = 'pending'")
+DEAD = sa.text("state = 'dead'")
 
 
 def upgrade() -> None:
@@ -153,14 +154,17 @@ def upgrade() -> None:
         sa.Column("webhook_id", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_ms", sa.BigInteger(), nullable=False),
-        sa.Column("lease_ms", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["alert_id"], ["alert.id"], name="fk_delivery_alert_id"),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
         sa.UniqueConstraint("alert_id", "endpoint", name="uq_delivery_alert_id_endpoint"),
         sa.UniqueConstraint("webhook_id", name="uq_delivery_webhook_id"),
     )
-    op.create_index("ix_delivery_due", "delivery", ["endpoint", "next_ms"], sqlite_where=PENDING, postgresql_where=PENDING)
+    op.create_index(
+        "ix_delivery_due", "delivery", ["endpoint", "next_ms", "alert_id"], sqlite_where=PENDING, postgresql_where=PENDING
+    )
+    op.create_index("ix_delivery_dead", "delivery", ["endpoint", "id"], sqlite_where=DEAD, postgresql_where=DEAD)
     op.create_index("ix_delivery_endpoint_id", "delivery", ["endpoint", "id"], unique=False)
     op.create_table(
         "attempt",

@@ -1,0 +1,136 @@
+"""The body of a webhook: built from the record when it is sent, so that words deleted meanwhile are not sent.
+
+`{"type", "timestamp", "data"}` as Standard Webhooks has it. `data` of an alert about a claim holds `alert_id, claim, occurrence,
+mention, evidence`; of any other, `alert_id` and what it speaks of. A body is at most `MAX_BODY` bytes; docs/webhooks.md says what
+is cut, and where `"truncated": true` then stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from monitor.store import Connection, alerts, claims, mentions
+from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, encode, public_id
+
+MAX_BODY = 20_000  # bytes of UTF-8
+_MIN_TEXT = 4_000  # bytes of the post's text that are kept, if need be at the expense of its other claims
+# What is tried, one after the other, on a body whose size is not in the text: characters of any string, entries of any list.
+_LAST_RESORTS = ((2_000, 20), (1_000, 10), (300, 5), (100, 3), (40, 1))
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One alert, ready to be sent, and what logs say about it (public ids)."""
+
+    body: bytes
+    alert: Alert
+    created_ms: int
+
+
+async def load_event(connection: Connection, alert_number: int) -> Event:
+    """The event of the alert with this stored id, as the record has it now. Raises LookupError where there is no such alert."""
+    raised = await alerts.load(connection, alert_number)
+    if raised is None:
+        raise LookupError(f"there is no alert {public_id('a', alert_number)}")
+    claim = None if raised.alert.claim_id is None else await claims.find(connection, raised.alert.claim_id)
+    mention = None if raised.mention is None else await mentions.find(connection, public_id("m", raised.mention))
+    if claim is not None:
+        data = _about_claim(raised.alert, claim, mention, raised.occurrence)
+    else:
+        data = {
+            "alert_id": raised.alert.id,
+            **({} if mention is None else {"mention": _plain(mention)}),
+            **(raised.subject or {}),
+        }
+    return Event(body=compose(raised.alert.kind, raised.alert.created_at, data), alert=raised.alert, created_ms=raised.created_ms)
+
+
+def _about_claim(alert: Alert, claim: Claim, mention: Mention | None, place: int | None) -> dict[str, Any]:
+    found = _occurrence(claim.id, mention, place)
+    evidence: tuple[Evidence, ...] = claim.evidence if found is None else found.evidence
+    return {
+        "alert_id": alert.id,
+        "claim": _plain(claim),
+        "occurrence": _plain(found),
+        "mention": _plain(mention),
+        "evidence": _plain(evidence),
+    }
+
+
+def _occurrence(claim_id: str, mention: Mention | None, place: int | None) -> Occurrence | None:
+    """The occurrence that raised the alert; after an edit another of the same claim, or None where there is none left."""
+    if mention is None or place is None:
+        return None
+    there = mention.claims[place : place + 1]
+    return next((one for one in (*there, *mention.claims) if one.claim_id == claim_id), None)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def compose(kind: str, timestamp: str, data: dict[str, Any]) -> bytes:
+    """The body, cut to `MAX_BODY` bytes where it would be longer; `data` then says `"truncated": true`.
+
+    First the end of the mention's text goes, then its other claims, at last the ends of whatever is long. The quote in
+    `occurrence` is the last to be cut, and offsets always count in the whole text.
+    """
+
+    def body(data: dict[str, Any]) -> bytes:
+        return encode({"type": kind, "timestamp": timestamp, "data": data})
+
+    whole = body(data)
+    if len(whole) <= MAX_BODY:
+        return whole
+    data = {**data, "truncated": True}
+    mention = data.get("mention")
+    if isinstance(mention, dict):
+        data["mention"] = mention = dict(mention)
+        _drop_claims(data, mention, body)
+        _cut_text(data, mention, body)
+    for longest, most in _LAST_RESORTS:
+        if len(body(data)) <= MAX_BODY:
+            break
+        data = _squeeze(data, longest, most)
+    return body(data)
+
+
+def _drop_claims(data: dict[str, Any], mention: dict[str, Any], body: Callable[[dict[str, Any]], bytes]) -> None:
+    """Takes claims from the end of the mention's list, the alert's own apart, until there is room for some of the text."""
+    wanted = min(_MIN_TEXT, len(encode(mention.get("text"))))
+    own = (data.get("claim") or {}).get("id")
+    kept = list(mention.get("claims") or ())
+    for one in reversed(kept[:]):
+        mention["claims"] = kept
+        if len(body({**data, "mention": {**mention, "text": None}})) + wanted <= MAX_BODY:
+            break
+        if one["claim_id"] != own:
+            kept.remove(one)
+
+
+def _cut_text(data: dict[str, Any], mention: dict[str, Any], body: Callable[[dict[str, Any]], bytes]) -> None:
+    """Cuts the end of the mention's text so that the body fits, if that is enough; else leaves a short beginning."""
+    text = mention.get("text")
+    if not isinstance(text, str):
+        return
+    room = MAX_BODY - len(body({**data, "mention": {**mention, "text": ""}})) + 2  # its two quotation marks
+    low, high = 0, len(text)
+    while low < high:  # the longest beginning that fits: escapes make its length in JSON another than its own
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(encode(text[:middle])) <= room else (low, middle - 1)
+    mention["text"] = text[:low]
+
+
+def _squeeze(value: Any, longest: int, most: int, key: str = "") -> Any:
+    """Cuts every string and list in it. Ids stay, since a part of an id is none; likewise an address goes as a whole."""
+    if isinstance(value, str):
+        if key == "id" or key.endswith("_id") or len(value) <= longest:
+            return value
+        return None if key == "url" else value[:longest]
+    if isinstance(value, list | tuple):
+        return [_squeeze(one, longest, most) for one in value[:most]]
+    if isinstance(value, dict):
+        return {name: _squeeze(inner, longest, most, name) for name, inner in list(value.items())[: max(most, 20)]}
+    return value

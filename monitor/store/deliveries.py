@@ -1,0 +1,230 @@
+"""The queue of deliveries, which is the table of deliveries: taken by senders, settled by them, read back by users.
+
+A sender takes a delivery by moving its `next_ms` into the future (a lease), in one statement: no two senders have the same one at
+once, and one that is never settled, because its sender was killed, is simply due again. What is new (`next_ms` 0) goes out before
+what is tried again, so that deliveries that fail do not hold up the others. Deliveries of one claim to one endpoint go out in the
+order of their alerts, each only when the one before it has arrived or is dead.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.settings.model import Endpoint
+from monitor.store import alerts, endpoints
+from monitor.store.endpoints import endpoint_statuses
+from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.store.record import AlertDraft, raise_alerts
+from monitor.store.tables import alert, attempt, delivery
+from monitor.words import Attempt, Delivery, DeliveryState, Page, now_ms, public_id, rfc3339
+
+# Spelt out and not a parameter: only so does SQLite see that the partial index serves.
+_PENDING: ColumnElement[bool] = delivery.c.state == literal_column("'pending'")
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery in a sender's hands until `lease_until` (ms). `attempts` counts all before, `tries` those of this round."""
+
+    id: int
+    alert_id: int
+    endpoint: str
+    webhook_id: str
+    attempts: int
+    tries: int
+    lease_until: int
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as the sender saw it: when (ms), how long (ms), and what came of it."""
+
+    at_ms: int
+    ms: int
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+
+
+async def lease_due(connection: AsyncConnection, endpoint: str, now: int, limit: int, lease_ms: int) -> list[Due]:
+    """Takes up to `limit` deliveries that are due at `now` (ms), for `lease_ms`; in the order in which they should go out."""
+    due = (
+        select(delivery.c.id)
+        .where(*_free(endpoint), delivery.c.next_ms <= now)
+        .order_by(delivery.c.next_ms, delivery.c.alert_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=delivery)  # of other senders on PostgreSQL; SQLite has one writer at a time
+        .cte("due")
+    )
+    taken = await connection.execute(
+        update(delivery).where(delivery.c.id.in_(select(due.c.id))).values(next_ms=now + lease_ms).returning(delivery)
+    )
+    return [
+        Due(
+            id=row.id,
+            alert_id=row.alert_id,
+            endpoint=row.endpoint,
+            webhook_id=row.webhook_id,
+            attempts=row.attempts,
+            tries=row.tries,
+            lease_until=row.next_ms,
+        )
+        for row in sorted(taken, key=lambda row: (row.tries > 0, row.alert_id))
+    ]
+
+
+async def next_due(connection: AsyncConnection, endpoint: str) -> int | None:
+    """When something can be taken next (ms; 0 or past: now), None where nothing is pending."""
+    found = await connection.execute(
+        select(delivery.c.next_ms).where(*_free(endpoint)).order_by(delivery.c.next_ms, delivery.c.alert_id).limit(1)
+    )
+    return found.scalar()
+
+
+def _free(endpoint: str) -> tuple[ColumnElement[bool], ...]:
+    """Pending at this endpoint, and no earlier delivery of the same claim is."""
+    mine, earlier, before = alert.alias("mine"), alert.alias("earlier"), delivery.alias("before")
+    waits = (
+        select(1)
+        .select_from(
+            mine.join(earlier, (earlier.c.claim_id == mine.c.claim_id) & (earlier.c.id < mine.c.id)).join(
+                before, before.c.alert_id == earlier.c.id
+            )
+        )
+        .where(mine.c.id == delivery.c.alert_id, before.c.endpoint == endpoint, before.c.state == "pending")
+        .correlate(delivery)
+    )
+    return delivery.c.endpoint == endpoint, _PENDING, ~waits.exists()
+
+
+async def settle(connection: AsyncConnection, due: Due, tried: Tried, state: DeliveryState, next_ms: int) -> None:
+    """Writes an attempt into the log and what it makes of the delivery; `next_ms` is when a pending one is due again.
+
+    A sender that was away for longer than its lease no longer decides: its attempt is logged, and only a success still counts.
+    """
+    ours = (delivery.c.next_ms == due.lease_until) & _PENDING
+    settled = await connection.execute(
+        update(delivery)
+        .where(delivery.c.id == due.id, ours)
+        .values(state=state, next_ms=next_ms, attempts=delivery.c.attempts + 1, tries=delivery.c.tries + 1)
+        .returning(delivery.c.attempts)
+    )
+    number = settled.scalar()
+    if number is None:
+        late = {"state": "delivered"} if state == "delivered" else {}
+        counted = update(delivery).where(delivery.c.id == due.id).values(attempts=delivery.c.attempts + 1, **late)
+        number = (await connection.execute(counted.returning(delivery.c.attempts))).scalar()
+    if number is not None:
+        await connection.execute(insert(attempt).values(delivery_id=due.id, n=number, **msgspec.structs.asdict(tried)))
+
+
+async def bury(connection: AsyncConnection, endpoint: str) -> int:
+    """Makes every pending delivery of an endpoint dead (it can be sent again by hand); how many there were."""
+    buried = await connection.execute(
+        update(delivery).where(delivery.c.endpoint == endpoint, _PENDING).values(state="dead").returning(delivery.c.id)
+    )
+    return len(buried.all())
+
+
+async def redeliver(connection: AsyncConnection, number: int, now: int | None = None) -> Delivery | None:
+    """Puts a dead or delivered delivery back into the queue, due at `now` (ms; None: the present), at the schedule's beginning.
+
+    It keeps its webhook-id and its attempts, and a disabled endpoint is enabled. A pending one stays as it is. None: no such id.
+    """
+    before = await find(connection, number)
+    if before is None or before.state == "pending":
+        return before
+    await endpoints.enable(connection, before.endpoint)
+    await connection.execute(
+        update(delivery)
+        .where(delivery.c.id == number, delivery.c.state.in_(["dead", "delivered"]))
+        .values(state="pending", next_ms=now_ms() if now is None else now, tries=0)
+    )
+    return await find(connection, number)
+
+
+async def raise_test(connection: AsyncConnection, endpoint: Endpoint) -> int:
+    """Raises a `test` alert for one endpoint, whatever its filters, through the queue like all others; the delivery's id.
+
+    A disabled endpoint is enabled.
+    """
+    await endpoints.declare(connection, [endpoint.name])
+    (status,) = await endpoint_statuses(connection, [endpoint])
+    draft = AlertDraft(
+        kind="test",
+        dedupe_key=f"test:{uuid.uuid4()}",
+        summary=f"A test of the endpoint {endpoint.name}.",
+        endpoints=(endpoint.name,),
+        subject={"endpoint": msgspec.to_builtins(status)},
+    )
+    (raised,) = await raise_alerts(connection, [(draft, None, None)])
+    found = await connection.execute(select(delivery.c.id).where(delivery.c.alert_id == raised))
+    return int(found.scalar_one())
+
+
+async def page(
+    connection: AsyncConnection, filters: Filters, endpoint: str | None = None, state: DeliveryState | None = None
+) -> Page[Delivery]:
+    """The deliveries that pass the filters, newest first. They ask about the alert, as in `alerts.page`. Raises FilterError."""
+    low, high = number_range(filters)
+    query = select(delivery).where(delivery.c.id >= low, delivery.c.id < high)
+    about = alerts.matching(select(alert.c.id), filters)
+    if about is not None:
+        query = query.where(delivery.c.alert_id.in_(about))
+    if endpoint is not None:
+        query = query.where(delivery.c.endpoint == endpoint)
+    if state is not None:
+        query = query.where(delivery.c.state == state)
+    rows = list(await connection.execute(query.order_by(delivery.c.id.desc()).limit(filters.limit + 1)))
+    more = len(rows) > filters.limit
+    items = await _deliveries(connection, rows[: filters.limit])
+    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+
+
+async def find(connection: AsyncConnection, number: int) -> Delivery | None:
+    """The delivery with this stored id, or None."""
+    rows = list(await connection.execute(select(delivery).where(delivery.c.id == number)))
+    found = await _deliveries(connection, rows)
+    return found[0] if found else None
+
+
+async def _deliveries(connection: AsyncConnection, rows: Sequence[Any]) -> list[Delivery]:
+    if not rows:
+        return []
+    logged = await connection.execute(
+        select(attempt).where(attempt.c.delivery_id.in_([row.id for row in rows])).order_by(attempt.c.delivery_id, attempt.c.n)
+    )
+    attempts: dict[int, list[Attempt]] = {}
+    for row in logged:
+        one = Attempt(at=rfc3339(row.at_ms), status=row.status, ms=row.ms, error=row.error, answer=row.answer)
+        attempts.setdefault(row.delivery_id, []).append(one)
+    return [
+        Delivery(
+            id=public_id("d", row.id),
+            alert_id=public_id("a", row.alert_id),
+            endpoint=row.endpoint,
+            webhook_id=row.webhook_id,
+            attempts=tuple(attempts.get(row.id, ())),
+            state=row.state,
+        )
+        for row in rows
+    ]
+
+
+__all__ = [
+    "Due",
+    "Tried",
+    "bury",
+    "endpoint_statuses",
+    "find",
+    "lease_due",
+    "next_due",
+    "page",
+    "raise_test",
+    "redeliver",
+    "settle",
+]

@@ -1,0 +1,88 @@
+"""What a judged post raises: one alert for each claim that it puts forward and the record does not carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.settings.model import Alerts, Endpoint
+from monitor.store.record import AlertDraft
+from monitor.words import Judgement, Occurrence, Post, claim_id_of
+from tests.receiver import SECRET
+from tests.test_store import carries
+from workers.alert import drafts
+
+TEXT = "They say FDA approved. It cures arthritis. Really: FDA approved!"
+
+
+def endpoint(name: str, **filters: Any) -> Endpoint:
+    return Endpoint(name=name, kind="webhook", url="https://example.org", secret=[SECRET], **filters)
+
+
+def raised(
+    *claims: Occurrence, fresh: bool = True, endpoints: tuple[Endpoint, ...] = (), least: float = 0.5
+) -> tuple[AlertDraft, ...]:
+    post = Post(platform="reddit", id="a", text=TEXT, source="s", fresh=fresh)
+    judgement = Judgement(
+        id="a", relevant=True, language="en", adverse_event=False, alert=True, claims=claims, classifier="c", register="r"
+    )
+    return drafts(judgement, post, Alerts(min_confidence=least), endpoints)
+
+
+def test_each_claim_is_raised_once_by_its_surest_occurrence() -> None:
+    found = raised(
+        carries(TEXT, "FDA approved", confidence=0.6),
+        carries(TEXT, "cures arthritis", "arthritis", verdict="unsupported", confidence=0.8),
+        carries(TEXT, "Really: FDA approved", confidence=0.9),
+    )
+    assert [(one.kind, one.dedupe_key, one.occurrence) for one in found] == [
+        ("claim.new", f"claim.new:{claim_id_of('arthritis')}", 1),
+        ("claim.new", f"claim.new:{claim_id_of('fda-approved')}", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        {"stance": "denies"},
+        {"stance": "asks"},
+        {"stance": "reports", "distance": True},
+        {"verdict": "supported"},
+        {"confidence": 0.49},
+    ],
+)
+def test_what_is_not_put_forward_or_carried_by_the_record_or_unsure_raises_nothing(silent: dict[str, Any]) -> None:
+    assert raised(carries(TEXT, "FDA approved", **silent)) == ()
+
+
+def test_the_surest_occurrence_counts_only_among_those_that_put_the_claim_forward() -> None:
+    (one,) = raised(
+        carries(TEXT, "FDA approved", stance="denies", confidence=0.99),
+        carries(TEXT, "Really: FDA approved", stance="reports", confidence=0.5),
+    )
+    assert one.occurrence == 1
+
+
+def test_a_post_from_a_catch_up_raises_nothing() -> None:
+    assert raised(carries(TEXT, "FDA approved"), fresh=False) == ()
+
+
+def test_each_endpoint_hears_of_the_claims_that_it_wants() -> None:
+    found = raised(
+        carries(TEXT, "FDA approved"),
+        carries(TEXT, "cures arthritis", "arthritis", type="disease_treatment"),
+        endpoints=(endpoint("all"), endpoint("law", types=["regulatory_status"]), endpoint("tiktok", platforms=["tiktok"])),
+    )
+    assert [one.endpoints for one in found] == [("all", "law"), ("all",)]
+
+
+def test_an_alert_that_no_endpoint_wants_is_raised_all_the_same() -> None:
+    (one,) = raised(carries(TEXT, "FDA approved"), endpoints=(endpoint("spread", events=["claim.spreading"]),))
+    assert one.endpoints == ()
+
+
+def test_the_summary_is_a_sentence_without_the_posts_words() -> None:
+    (one,) = raised(carries(TEXT, "FDA approved", claim="Exosome products are approved by the FDA."))
+    assert one.summary == "New contradicted claim on reddit: Exosome products are approved by the FDA."
+    assert "FDA approved" not in one.summary

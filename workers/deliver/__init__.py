@@ -1,0 +1,1 @@
+"""Takes alerts from the record to the endpoints that want them."""

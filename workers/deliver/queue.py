@@ -1,0 +1,212 @@
+"""One endpoint's queue: takes what is due from the database, sends it, writes down what came of it.
+
+The database is the queue. A wake-up only makes it look earlier than it would by itself, so a lost one costs a second, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from monitor import telemetry
+from monitor.events import Event, load_event
+from monitor.settings.model import Endpoint
+from monitor.store import Database, StoreUnavailable, deliveries, endpoints
+from monitor.store.deliveries import Due, Tried
+from monitor.store.record import AlertDraft, raise_alerts
+from monitor.words import EndpointStatus, public_id
+from workers.deliver import schedule
+from workers.deliver.schedule import Answer, Outcome
+from workers.deliver.wants import wants
+
+log = structlog.get_logger()
+
+IN_FLIGHT = 8
+LEASE_MS = 30_000  # an attempt takes 15 s at most; what a killed sender had in hand is due again after this
+POLL_S = 1.0  # how late an alert can be whose wake-up was lost
+TROUBLE_S = 1.0  # pause while the database is away
+
+
+class Channel(Protocol):
+    """The way to one endpoint."""
+
+    async def send(self, webhook_id: str, body: bytes, at_ms: int) -> Answer:
+        """One attempt, at `at_ms`. Never raises for what the other side does."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+class Queue:
+    """Sends one endpoint's deliveries, `IN_FLIGHT` at a time, until it is told to stop."""
+
+    def __init__(
+        self,
+        database: Database,
+        endpoint: Endpoint,
+        channel: Channel,
+        *,
+        others: Sequence[Endpoint],
+        clock: Callable[[], int],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._endpoint = endpoint
+        self._channel = channel
+        self._others = others  # those that are told when this one is disabled
+        self._clock = clock
+        self._jitter = jitter
+        self._look = asyncio.Event()
+        self._flying: set[asyncio.Task[None]] = set()
+        self._database_away = False
+        self._log = log.bind(endpoint=endpoint.name)
+
+    def wake(self) -> None:
+        """Makes it look at the database now."""
+        self._look.set()
+
+    async def run(self, stop: asyncio.Event, grace_s: float) -> None:
+        """Sends until `stop` is set (then call `wake`); what is in flight has `grace_s` seconds more, else its lease runs out."""
+        while not stop.is_set():
+            self._look.clear()
+            pause = await self._step()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+        if self._flying:
+            _, late = await asyncio.wait(self._flying, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def flush(self) -> int:
+        """Sends all that is due now and waits until it is written down; how many attempts were made."""
+        attempts = 0
+        while taken := await self._take(IN_FLIGHT):
+            attempts += len(taken)
+            await asyncio.gather(*(self._deliver(due) for due in taken))
+        return attempts
+
+    async def _step(self) -> float:
+        """Starts what is due, as far as there is room; the seconds until it is worth looking again."""
+        try:
+            async with self._database.read() as connection:
+                due_ms = await deliveries.next_due(connection, self._endpoint.name)
+            now = self._clock()
+            room = IN_FLIGHT - len(self._flying)
+            if due_ms is not None and due_ms <= now and room:
+                for due in await self._take(room):
+                    task = asyncio.create_task(self._deliver(due))
+                    self._flying.add(task)
+                    task.add_done_callback(self._landed)
+        except StoreUnavailable as error:
+            if not self._database_away:
+                self._log.warning("waiting for the database", error=str(error))
+            self._database_away = True
+            return TROUBLE_S
+        except Exception as error:  # whatever it is, it must stay this endpoint's trouble
+            self._log.error("looking for deliveries failed", exc_info=error)
+            return TROUBLE_S
+        if self._database_away:
+            self._log.info("the database is back")
+        self._database_away = False
+        return POLL_S if due_ms is None or due_ms <= now else min(POLL_S, (due_ms - now) / 1000)
+
+    async def _take(self, room: int) -> list[Due]:
+        async with self._database.write() as connection:
+            if await endpoints.is_disabled(connection, self._endpoint.name):
+                buried = await deliveries.bury(connection, self._endpoint.name)
+                self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
+                return []
+            return await deliveries.lease_due(connection, self._endpoint.name, self._clock(), room, LEASE_MS)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self._look.set()  # there is room again, and perhaps the claim's next delivery is free to go
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("delivery not settled, it is tried again when its lease is over", exc_info=error)
+
+    async def _deliver(self, due: Due) -> None:
+        """One attempt, and what comes of it written down. Where that cannot be, the lease runs out and it is due again."""
+        at_ms = self._clock()
+        event: Event | None = None
+        try:
+            async with self._database.read() as connection:
+                event = await load_event(connection, due.alert_id)
+            answer = await self._channel.send(due.webhook_id, event.body, at_ms)
+        except StoreUnavailable:
+            return
+        except Exception as error:  # a bug about one alert must not be tried for ever, nor stop the others
+            self._log.error("the event could not be built or sent", alert=public_id("a", due.alert_id), exc_info=error)
+            answer = Answer(ms=0, error=f"the event could not be built or sent ({type(error).__name__})")
+        result = schedule.outcome(answer, due.tries, self._clock(), self._jitter())
+        self._tell(due, event, answer, result)
+        tried = Tried(at_ms=at_ms, ms=answer.ms, status=answer.status, error=answer.error, answer=answer.text)
+        while True:
+            try:
+                await self._settle(due, tried, result)
+                return
+            except StoreUnavailable:
+                # The receiver has it: better to write that down late than to send again.
+                if self._clock() >= due.lease_until:
+                    raise
+                await asyncio.sleep(TROUBLE_S)
+
+    async def _settle(self, due: Due, tried: Tried, result: Outcome) -> None:
+        name = self._endpoint.name
+        async with self._database.write() as connection:
+            # The endpoint's row first, always: two transactions that take rows in different orders can wait for each other.
+            if result.state == "delivered":
+                await endpoints.succeeded(connection, name, tried.at_ms)
+            elif tried.status == schedule.GONE:
+                newly = await endpoints.disable(connection, name, tried.error or "")
+                await deliveries.settle(connection, due, tried, result.state, result.next_ms)
+                await deliveries.bury(connection, name)
+                if newly:
+                    self._log.warning("endpoint disabled", reason=tried.error)
+                    (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
+                    await raise_alerts(connection, [(self._disabled(status, tried), None, None)])
+                return
+            else:
+                await endpoints.failed(connection, name, tried.error or "")
+            await deliveries.settle(connection, due, tried, result.state, result.next_ms)
+
+    def _disabled(self, status: EndpointStatus, tried: Tried) -> AlertDraft:
+        return AlertDraft(
+            kind="endpoint.disabled",
+            dedupe_key=f"endpoint.disabled:{self._endpoint.name}:{tried.at_ms}",
+            summary=f"The endpoint {self._endpoint.name} is disabled: {tried.error}.",
+            endpoints=tuple(one.name for one in self._others if wants(one, "endpoint.disabled", None, None)),
+            subject={"endpoint": msgspec.to_builtins(status)},
+        )
+
+    def _tell(self, due: Due, event: Event | None, answer: Answer, result: Outcome) -> None:
+        """Log and metrics of one attempt. Names and ids only: an address can hold a secret."""
+        told = self._log.bind(
+            delivery=public_id("d", due.id),
+            alert=public_id("a", due.alert_id),
+            mention=event and event.alert.mention_id,
+            kind=event and event.alert.kind,
+            attempt=due.attempts + 1,
+            status=answer.status,
+            ms=answer.ms,
+        )
+        outcome = "delivered" if result.state == "delivered" else "dead" if result.state == "dead" else "failed"
+        telemetry.delivery_attempts.labels(self._endpoint.name, outcome).inc()
+        if result.state == "delivered":
+            told.info("alert delivered")
+            if event and due.attempts == due.tries:  # not one that was sent again by hand, perhaps days later
+                telemetry.delivery_seconds.observe(max(0, self._clock() - event.created_ms) / 1000)
+        elif result.state == "dead":
+            told.error("delivery given up", error=answer.error)
+        else:
+            wait_s = round((result.next_ms - self._clock()) / 1000, 1)
+            told.warning("delivery failed, it is tried again", error=answer.error, wait_s=wait_s)

@@ -1,0 +1,117 @@
+"""Delivery: a queue for each endpoint, all independent of each other.
+
+Any number of senders may run on one database, in one process or on many machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from monitor.settings.model import Endpoint
+from monitor.store import Database, StoreUnavailable, endpoints
+from monitor.words import now_ms
+from workers.deliver.queue import IN_FLIGHT, TROUBLE_S, Queue
+from workers.deliver.schedule import jitter as random_jitter
+from workers.deliver.webhook import TIMEOUT_S, Webhook, url_problem
+
+log = structlog.get_logger()
+
+GRACE_S = 5.0
+
+
+class Sender:
+    """Delivers alerts to the configured endpoints.
+
+    `clock` gives the present in ms; all waiting is reckoned by it, so that a test can let days pass. `jitter` gives the factor
+    (0.9 to 1.1) by which a wait is longer or shorter.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        configured: Sequence[Endpoint],
+        *,
+        clock: Callable[[], int] = now_ms,
+        jitter: Callable[[], float] = random_jitter,
+        timeout_s: float = TIMEOUT_S,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._database = database
+        self._configured = configured
+        self._clock = clock
+        self._jitter = jitter
+        self._timeout_s = timeout_s
+        self._grace_s = grace_s
+        self._queues: list[Queue] = []
+
+    def wake(self) -> None:
+        """Says that an alert was committed, so that it goes out now and not at the next look. Safe to call at any time."""
+        for queue in self._queues:
+            queue.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Delivers until `stop` is set. A database that is away is waited for. Starting enables endpoints that were disabled."""
+        if not await self._declare(stop):
+            return
+        async with self._open(), asyncio.TaskGroup() as group:
+            for queue in self._queues:
+                group.create_task(queue.run(stop, self._grace_s))
+            group.create_task(self._wake_at(stop))
+
+    async def flush(self) -> int:
+        """Sends all that is due now and does not wait for the rest; how many attempts were made. Raises StoreUnavailable."""
+        async with self._database.write() as connection:
+            await endpoints.register(connection, [one.name for one in self._configured])
+        async with self._open():
+            return sum(await asyncio.gather(*(queue.flush() for queue in self._queues)))
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        channels = [Webhook(one, connections=IN_FLIGHT, timeout_s=self._timeout_s) for one in self._configured]
+        self._queues = [
+            Queue(
+                self._database,
+                endpoint,
+                channel,
+                others=[other for other in self._configured if other is not endpoint],
+                clock=self._clock,
+                jitter=self._jitter,
+            )
+            for endpoint, channel in zip(self._configured, channels, strict=True)
+        ]
+        try:
+            yield
+        finally:
+            self._queues = []
+            await asyncio.gather(*(channel.close() for channel in channels))
+
+    async def _declare(self, stop: asyncio.Event) -> bool:
+        """Makes the endpoints known to the record; False where it was told to stop before that went through."""
+        for endpoint in self._configured:
+            problem = url_problem(endpoint)
+            if problem is not None:
+                log.warning("nothing can be sent to this endpoint", endpoint=endpoint.name, problem=problem)
+        away = False
+        while not stop.is_set():
+            try:
+                async with self._database.write() as connection:
+                    await endpoints.declare(connection, [one.name for one in self._configured])
+                return True
+            except StoreUnavailable as error:
+                if not away:
+                    log.warning("waiting for the database", error=str(error))
+                away = True
+                try:
+                    async with asyncio.timeout(TROUBLE_S):
+                        await stop.wait()
+                except TimeoutError:
+                    pass
+        return False
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.wake()

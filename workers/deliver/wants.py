@@ -1,0 +1,25 @@
+"""Which alerts an endpoint is told about."""
+
+from __future__ import annotations
+
+from monitor.settings.model import Endpoint
+from monitor.words import AlertKind, Occurrence
+
+
+def wants(endpoint: Endpoint, kind: AlertKind, occurrence: Occurrence | None, platform: str | None) -> bool:
+    """Whether the endpoint's filters let an alert through, judged on the occurrence that raised it.
+
+    An alert without an occurrence (a source that is down) passes the filters that ask about one, and likewise for the platform:
+    what cannot be asked is not refused. `events` alone decides about those.
+    """
+    if endpoint.events and kind not in endpoint.events:
+        return False
+    if endpoint.platforms and platform is not None and platform not in endpoint.platforms:
+        return False
+    if occurrence is None:
+        return True
+    if endpoint.types and occurrence.type not in endpoint.types:
+        return False
+    if endpoint.verdicts and occurrence.verdict not in endpoint.verdicts:
+        return False
+    return occurrence.confidence >= endpoint.min_confidence
