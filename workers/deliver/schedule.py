@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def jitter() -> float:
     """A factor between 0.9 and 1.1, so that what failed together is not tried again together."""
-    return random.uniform(0.9, 1.1)  # noqa: S311 - nothing is kept secret by it
+    return random.uniform(0.9, 1.1)
 
 
 def outcome(answer: Answer, tries: int, now: int, factor: float) -> Outcome:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from monitor.pause import pause
 from monitor.settings.model import Endpoint
 from monitor.store import Database, StoreUnavailable, endpoints
 from monitor.words import now_ms
@@ -105,11 +106,7 @@ class Sender:
                 if not away:
                     log.warning("waiting for the database", error=str(error))
                 away = True
-                try:
-                    async with asyncio.timeout(TROUBLE_S):
-                        await stop.wait()
-                except TimeoutError:
-                    pass
+                await pause(stop, TROUBLE_S)
         return False
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
