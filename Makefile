@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check lint types bench lock clean
+.PHONY: run demo test check lint types lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
