@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, st
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES}
 
 
@@ -54,6 +56,9 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
     unknown = sorted(set(given) - set(FILTER_NAMES))
     if unknown:
         raise FilterError(f"unknown filter {unknown[0]!r}; known are {', '.join(FILTER_NAMES)}")
+    for name, values in given.items():
+        if any(_UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
+            raise FilterError(f"{name} holds a character that cannot be looked for")
     try:
         return Filters(
             since=_moment("since", _last(given, "since")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, select, table
+from sqlalchemy import ColumnElement, Select, and_, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
@@ -48,9 +48,16 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
 
 
 def _numbers(dialect: str, filters: Filters) -> Select[Any]:
-    """The ids of a page and one more. What is asked for decides where the walk goes: the text index, the claims, or the mentions.
+    """The ids of a page and one more."""
+    query, number = matching(dialect, filters)
+    return query.order_by(number.desc()).limit(filters.limit + 1)
 
-    Each of them can be walked in the order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md.
+
+def matching(dialect: str, filters: Filters) -> tuple[Select[Any], Any]:
+    """The ids of all mentions that pass the filters, unordered, and the column that they come from.
+
+    What is asked for decides where the walk goes: the text index, the claims, or the mentions. Each of them can be walked in the
+    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md.
     """
     low, high = number_range(filters)
     if filters.text:
@@ -58,10 +65,10 @@ def _numbers(dialect: str, filters: Filters) -> Select[Any]:
         number: Any = search.search_rowid(dialect)
         query = select(number).select_from(index).where(search.search_clause(dialect, filters.text))
         if filters.of_occurrence:
-            query = query.where(select(1).where(occurrence.c.mention_id == number, _of_occurrence(filters)).exists())
+            query = query.where(select(1).where(occurrence.c.mention_id == number, of_occurrence(filters)).exists())
     elif filters.of_occurrence:
         number = occurrence.c.mention_id
-        query = select(number).distinct().where(_of_occurrence(filters))
+        query = select(number).distinct().where(of_occurrence(filters))
     else:
         number = mention.c.id
         query = select(number)
@@ -70,17 +77,18 @@ def _numbers(dialect: str, filters: Filters) -> Select[Any]:
             query = query.where(_of_mention(filters))
         else:
             query = query.where(select(1).where(mention.c.id == number, _of_mention(filters)).exists())
-    return query.where(number >= low, number < high).order_by(number.desc()).limit(filters.limit + 1)
+    return query.where(number >= low, number < high), number
 
 
-def _of_occurrence(filters: Filters) -> ColumnElement[bool]:
+def of_occurrence(filters: Filters) -> ColumnElement[bool]:
+    """What the filters ask of an occurrence."""
     wanted = (
         (occurrence.c.type, filters.type),
         (occurrence.c.verdict, filters.verdict),
         (occurrence.c.stance, filters.stance),
         (occurrence.c.claim_id, filters.claim),
     )
-    return and_(*(column.in_(values) for column, values in wanted if values))
+    return and_(true(), *(column.in_(values) for column, values in wanted if values))
 
 
 def _of_mention(filters: Filters) -> ColumnElement[bool]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.store import mentions
+from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.record import upsert
 from monitor.store.tables import source
-from monitor.words import SourceState, SourceStatus, now_ms, rfc3339
+from monitor.words import Page, SourceState, SourceStatus, now_ms, rfc3339
 
 
 async def declare(connection: AsyncConnection, sources: dict[str, str]) -> None:
@@ -58,3 +61,29 @@ async def listing(connection: AsyncConnection) -> list[SourceStatus]:
         )
         for row in rows
     ]
+
+
+async def page(connection: AsyncConnection, filters: Filters) -> Page[SourceStatus]:
+    """The sources that pass the filters, by name: `source` names them, anything else asks for a mention of theirs that passes.
+
+    Raises FilterError for a cursor of another list.
+    """
+    after = ""
+    if filters.cursor is not None:
+        if len(filters.cursor) != 1 or not isinstance(filters.cursor[0], str):
+            raise FilterError("the cursor belongs to another list; start again without it")
+        after = filters.cursor[0]
+    of_mentions = msgspec.structs.replace(filters, source=(), limit=1, cursor=None)
+    asked = of_mentions != Filters(limit=1)
+    items: list[SourceStatus] = []
+    for one in await listing(connection):
+        if one.name <= after or (filters.source and one.name not in filters.source):
+            continue
+        if asked:
+            heard_there = msgspec.structs.replace(of_mentions, source=(one.name,))
+            if not (await mentions.page(connection, heard_there)).items:
+                continue
+        if len(items) == filters.limit:
+            return Page(items=items, next=make_cursor(items[-1].name))
+        items.append(one)
+    return Page(items=items, next=None)

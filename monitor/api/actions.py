@@ -1,0 +1,97 @@
+"""Writing over HTTP: posts from outside, a test alert, a delivery once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from monitor.api.parts import PARTS
+from monitor.api.problems import Problem
+from monitor.api.queries import answer, ask, name_in_path
+from monitor.intake import Intake, Offered, PostError, post_from
+from monitor.store import deliveries
+from monitor.words import Post, now_ms, stored_id
+
+MAX_BODY = 5_000_000  # bytes
+MAX_POSTS = 1_000
+SOURCE = "api"  # what posts handed in here say as their source
+_PORTION = 100  # posts matched and published at a time, so that one large request does not hold up the others
+
+
+class PostFault(msgspec.Struct, frozen=True):
+    """Why the post at this place of the request was not taken."""
+
+    index: int
+    error: str
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the posts of a request."""
+
+    accepted: int
+    duplicates: int
+    unmatched: int
+    errors: list[PostFault]
+
+
+async def post_mentions(request: web.Request) -> web.Response:
+    """Takes one post or an array of them in, as a collector would."""
+    ask(request, filters=())
+    raw = _read_json(await request.read())
+    given = raw if isinstance(raw, list) else [raw]
+    if len(given) > MAX_POSTS:
+        raise Problem(400, f"{len(given)} posts at once; send at most {MAX_POSTS}")
+    posts: list[Post] = []
+    errors: list[PostFault] = []
+    for index, one in enumerate(given):
+        try:
+            posts.append(post_from(one))
+        except PostError as error:
+            errors.append(PostFault(index, str(error)))
+    offered = await _offer(request.app[PARTS].intake, posts)
+    taken = Taken(accepted=offered.accepted, duplicates=offered.duplicates, unmatched=offered.unmatched, errors=errors)
+    return answer(taken, status=202)
+
+
+async def post_endpoint_test(request: web.Request) -> web.Response:
+    """Puts a signed test alert on its way to one endpoint; answers with its delivery."""
+    ask(request, filters=())
+    parts = request.app[PARTS]
+    name = name_in_path(request, "name")
+    endpoint = next((one for one in parts.settings.endpoint if one.name == name), None)
+    if endpoint is None:
+        raise Problem(404, "there is no endpoint with this name")
+    async with parts.database.write() as connection:
+        number = await deliveries.raise_test(connection, endpoint)
+        delivery = await deliveries.find(connection, number)
+    return answer(delivery, status=202)
+
+
+async def post_redeliver(request: web.Request) -> web.Response:
+    """Sends a dead or delivered delivery once more; answers with it. One that is pending stays as it is."""
+    ask(request, filters=())
+    number = stored_id("d", name_in_path(request, "id"))
+    delivery = None
+    if number is not None:
+        async with request.app[PARTS].database.write() as connection:
+            delivery = await deliveries.redeliver(connection, number, now_ms())
+    if delivery is None:
+        raise Problem(404, "there is no delivery with this id")
+    return answer(delivery, status=202)
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise Problem(400, f"the body is not JSON that can be read: {reason}") from None
+
+
+async def _offer(intake: Intake, posts: list[Post]) -> Offered:
+    offered = Offered()
+    for start in range(0, len(posts), _PORTION):
+        offered += await intake.offer(posts[start : start + _PORTION], source=SOURCE)
+    return offered

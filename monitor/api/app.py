@@ -1,0 +1,58 @@
+"""The web application: every route in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from monitor.api import actions, guard, health, lists, live, openapi, pages
+from monitor.api.parts import PARTS, Parts, Readiness
+from monitor.api.problems import problems
+from monitor.intake import Intake
+from monitor.settings import Settings
+from monitor.store import Database
+from monitor.stream import Stream
+
+STATIC = Path(__file__).parent / "static"
+
+
+def make_app(*, settings: Settings, database: Database, stream: Stream, intake: Intake, ready: Readiness) -> web.Application:
+    """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
+
+    Run it without aiohttp's access log: `?token=` of /live would stand in it.
+    """
+    app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
+    app[PARTS] = Parts(settings=settings, database=database, stream=stream, intake=intake, ready=ready)
+    app[live.CLIENTS] = set()
+    app.on_response_prepare.append(guard.add_headers)
+    app.on_shutdown.append(live.stop_listening)
+    app.add_routes(
+        [
+            web.get("/", pages.get_first_page),
+            web.get("/claims/{id}", pages.get_claim_page),
+            web.get("/login", pages.get_login),
+            web.post("/login", pages.post_login),
+            web.post("/logout", pages.post_logout),
+            web.static("/static", STATIC),
+            web.get("/healthz", health.get_health),
+            web.get("/readyz", health.get_readiness),
+            web.get("/metrics", health.get_metrics),
+            web.get("/live", live.get_live),
+            web.get("/api/v1/live", live.get_live),
+            web.get("/api/v1/openapi.json", openapi.get_openapi),
+            web.get("/api/v1/mentions", lists.get_mentions),
+            web.post("/api/v1/mentions", actions.post_mentions),
+            web.get("/api/v1/mentions/{id}", lists.get_mention),
+            web.get("/api/v1/claims", lists.get_claims),
+            web.get("/api/v1/claims/{id}", lists.get_claim),
+            web.get("/api/v1/alerts", lists.get_alerts),
+            web.get("/api/v1/sources", lists.get_sources),
+            web.get("/api/v1/endpoints", lists.get_endpoints),
+            web.post("/api/v1/endpoints/{name}/test", actions.post_endpoint_test),
+            web.get("/api/v1/deliveries", lists.get_deliveries),
+            web.post("/api/v1/deliveries/{id}/redeliver", actions.post_redeliver),
+            web.get("/api/v1/stats", lists.get_stats),
+        ]
+    )
+    return app

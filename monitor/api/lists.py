@@ -1,0 +1,94 @@
+"""Reading over HTTP: lists, single things, counts."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from aiohttp import web
+
+from monitor.api.parts import PARTS
+from monitor.api.problems import Problem
+from monitor.api.queries import answer, ask, choice, name_in_path
+from monitor.store import alerts, claims, deliveries, detail, mentions, sources
+from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
+from monitor.words import DELIVERY_STATES, DeliveryState, Page
+
+OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim")
+
+
+async def get_mentions(request: web.Request) -> web.Response:
+    """Mentions, newest first."""
+    filters, _ = ask(request)
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await mentions.page(connection, filters))
+
+
+async def get_mention(request: web.Request) -> web.Response:
+    """One mention, by exowatch's id or by `platform:id`."""
+    ask(request, filters=())
+    name = name_in_path(request, "id")
+    async with request.app[PARTS].database.read() as connection:
+        found = await mentions.find(connection, name)
+    if found is None:
+        raise Problem(404, "there is no mention with this id")
+    return answer(found)
+
+
+async def get_claims(request: web.Request) -> web.Response:
+    """Claims, the latest first seen first."""
+    filters, _ = ask(request)
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await claims.page(connection, filters))
+
+
+async def get_claim(request: web.Request) -> web.Response:
+    """One claim with its timeline, its occurrences (the filters choose among them) and its alerts."""
+    filters, _ = ask(request)
+    name = name_in_path(request, "id")
+    async with request.app[PARTS].database.read() as connection:
+        found = await detail.find(connection, name, filters)
+    if found is None:
+        raise Problem(404, "there is no claim with this id")
+    return answer(found)
+
+
+async def get_alerts(request: web.Request) -> web.Response:
+    """Alerts, newest first."""
+    filters, _ = ask(request)
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await alerts.page(connection, filters))
+
+
+async def get_sources(request: web.Request) -> web.Response:
+    """Sources by name; filters other than `source` ask for a mention of theirs that passes."""
+    filters, _ = ask(request)
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await sources.page(connection, filters))
+
+
+async def get_endpoints(request: web.Request) -> web.Response:
+    """The configured endpoints and how each is; they are few, so the list is always whole."""
+    ask(request, filters=())
+    parts = request.app[PARTS]
+    async with parts.database.read() as connection:
+        items = await deliveries.endpoint_statuses(connection, parts.settings.endpoint)
+    return answer(Page(items=list(items), next=None))
+
+
+async def get_deliveries(request: web.Request) -> web.Response:
+    """Deliveries, newest first, of one `endpoint` or in one `state` where asked."""
+    filters, mine = ask(request, "endpoint", "state")
+    state = cast(DeliveryState | None, choice(mine, "state", DELIVERY_STATES))
+    endpoint = mine["endpoint"][-1] if "endpoint" in mine else None
+    if endpoint is not None and not endpoint.isprintable():
+        raise Problem(400, "endpoint holds a character that no name has")
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await deliveries.page(connection, filters, endpoint=endpoint, state=state))
+
+
+async def get_stats(request: web.Request) -> web.Response:
+    """Counts by hour or by day."""
+    filters, mine = ask(request, "bucket", filters=OF_STATS)
+    bucket = cast(BucketSize, choice(mine, "bucket", BUCKET_SIZES, "day"))
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await stats(connection, bucket, filters))

@@ -1,0 +1,145 @@
+"""Server-sent events: mentions and alerts as they are stored.
+
+The stream's signals say that something is new; what it is comes from the record. Each client reads the signals at its own pace
+through a tail of its own, so nothing is buffered for it here: one that does not take what it is sent is dropped, comes back with
+`Last-Event-ID`, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, cast
+
+import msgspec
+import structlog
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor import words
+from monitor.api.parts import PARTS, Parts
+from monitor.api.problems import Problem
+from monitor.api.queries import ask
+from monitor.store import Filters, StoreUnavailable, alerts, mentions
+from monitor.stream import Signal
+from monitor.words import Alert, Mention, stored_id
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 15.0
+PATIENCE_S = 10.0  # how long a client may take to accept what it is sent
+MAX_CLIENTS = 100
+EVENTS = ("mention", "alert")
+OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim")
+_POSITION = re.compile(r"\d{1,15}-\d{1,15}")
+CLIENTS = web.AppKey("live_clients", set[asyncio.Task[Any]])
+
+
+async def get_live(request: web.Request) -> web.StreamResponse:
+    """Events `mention` and `alert`, the objects as the lists give them; `event=` and the filters choose among them."""
+    filters, mine = ask(request, "event", "token", filters=OF_LIVE)
+    wanted = mine.get("event") or list(EVENTS)
+    if unknown := [name for name in wanted if name not in EVENTS]:
+        raise Problem(400, f"event {unknown[0][:64]!r} is not one of {', '.join(EVENTS)}")
+    clients, task = request.app[CLIENTS], asyncio.current_task()
+    if len(clients) >= MAX_CLIENTS or task is None:
+        raise Problem(503, f"{MAX_CLIENTS} clients listen already; try again later", {"Retry-After": "30"})
+    clients.add(task)
+    try:
+        return await _serve(request, filters, wanted)
+    finally:
+        clients.discard(task)
+
+
+async def _serve(request: web.Request, filters: Filters, wanted: list[str]) -> web.StreamResponse:
+    parts = request.app[PARTS]
+    position = request.headers.get("Last-Event-ID", "")
+    if not _POSITION.fullmatch(position):
+        position = await parts.stream.signal_position()  # before the headers go, so that nothing is missed after them
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    tail = cast("AsyncGenerator[Signal]", parts.stream.signals(position))
+    try:
+        await _send(response, b"retry: 3000\n: listening\n\n")
+        async for signal in _with_heartbeats(tail, parts.closing):
+            data = b":\n\n" if signal is None else await _event(parts, signal, filters, wanted)
+            if data:
+                await _send(response, data)
+    except TimeoutError:
+        log.info("a slow listener was dropped", waited_s=PATIENCE_S)
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        pass  # the client went away
+    except StoreUnavailable as error:
+        log.warning("a listener was dropped", error=str(error))  # it comes back and resumes
+        if request.transport is not None:
+            request.transport.abort()
+    finally:
+        await tail.aclose()  # its connection goes with it
+    return response
+
+
+async def _send(response: web.StreamResponse, data: bytes) -> None:
+    await asyncio.wait_for(response.write(data), PATIENCE_S)
+
+
+async def _with_heartbeats(tail: AsyncIterator[Signal], closing: asyncio.Event) -> AsyncIterator[Signal | None]:
+    """The signals, and None whenever HEARTBEAT_S passed without one; ends when the server closes."""
+    end = asyncio.ensure_future(closing.wait())
+    coming: asyncio.Future[Signal] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(tail))
+            either: set[asyncio.Future[Any]] = {coming, end}
+            await asyncio.wait(either, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            if end.done():
+                return
+            if not coming.done():
+                yield None
+                continue
+            try:
+                signal = coming.result()
+            except StopAsyncIteration:
+                return
+            coming = None
+            yield signal
+    finally:
+        for task in (end, coming):
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in (end, coming) if task is not None), return_exceptions=True)
+
+
+async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[str]) -> bytes | None:
+    """The event for a signal, or None where it is not wanted, does not pass the filters or is no longer there."""
+    if signal.kind not in wanted:
+        return None
+    number = stored_id("m" if signal.kind == "mention" else "a", signal.id)
+    if number is None:
+        return None
+    async with parts.database.read() as connection:
+        found = await _one(connection, signal.kind, number, filters)
+    if found is None:
+        return None
+    return b"event: %s\nid: %s\ndata: %s\n\n" % (signal.kind.encode(), signal.position.encode(), words.encode(found))
+
+
+async def _one(connection: AsyncConnection, kind: str, number: int, filters: Filters) -> Mention | Alert | None:
+    """The thing with this number if it passes the filters: a page of one that begins at it and looks no further back.
+
+    Ids hold a time in milliseconds in their upper bits, so `since` ends the walk within that millisecond.
+    """
+    narrowed = msgspec.structs.replace(filters, since=number >> 21, cursor=(number + 1,), limit=1)
+    items: list[Any]
+    if kind == "mention":
+        items = list((await mentions.page(connection, narrowed)).items)
+    else:
+        items = list((await alerts.page(connection, narrowed)).items)
+    return next((item for item in items if stored_id(kind[0], item.id) == number), None)  # type: ignore[arg-type]
+
+
+async def stop_listening(app: web.Application) -> None:
+    """Ends all live connections, so that the server can close."""
+    app[PARTS].closing.set()

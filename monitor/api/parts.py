@@ -1,0 +1,37 @@
+"""What the handlers work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from monitor.intake import Intake
+from monitor.settings import Settings
+from monitor.store import Database
+from monitor.stream import Stream
+
+# Says which parts cannot do their work now, in words that anybody may read ("database"); none where all is well.
+Readiness = Callable[[], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of the daemon that HTTP stands on; `closing` is set when the server shuts down."""
+
+    settings: Settings
+    database: Database
+    stream: Stream
+    intake: Intake
+    ready: Readiness
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def token(self) -> str:
+        """The token that requests must show; empty where none is set."""
+        return self.settings.api.token.get_secret_value()
+
+
+PARTS = web.AppKey("parts", Parts)

@@ -1,0 +1,50 @@
+"""What is asked for, from the query string; and answers as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from monitor import words
+from monitor.api.problems import Problem
+from monitor.store import Filters, parse_filters
+from monitor.store.filters import FILTER_NAMES
+
+
+def ask(request: web.Request, *own: str, filters: Sequence[str] = FILTER_NAMES) -> tuple[Filters, dict[str, list[str]]]:
+    """The filters of a request, and the values of the parameters that are its route's `own`.
+
+    Raises Problem for a parameter that is neither, FilterError for a filter that cannot be used.
+    """
+    given: dict[str, list[str]] = {}
+    for name, value in request.query.items():
+        given.setdefault(name, []).append(value)
+    unknown = [name for name in given if name not in filters and name not in own]
+    if unknown:
+        known = ", ".join((*own, *filters)) or "none"
+        raise Problem(400, f"unknown parameter {unknown[0][:64]!r}; known here: {known}")
+    mine = {name: given.pop(name) for name in own if name in given}
+    return parse_filters(given), mine
+
+
+def choice(mine: dict[str, list[str]], name: str, allowed: Sequence[str], default: str | None = None) -> str | None:
+    """The value of a parameter that is one of a few. Raises Problem for another."""
+    value = mine[name][-1] if name in mine else default
+    if value is not None and value not in allowed:
+        raise Problem(400, f"{name} {value[:64]!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def name_in_path(request: web.Request, key: str) -> str:
+    """An id or name from the path. Raises Problem (404) for one that nothing can have."""
+    name: str = request.match_info[key]
+    if not name.isprintable() or len(name) > 2 * words.MAX_ID:
+        raise Problem(404, "there is nothing with this id")
+    return name
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    """A record as JSON."""
+    return web.Response(status=status, body=words.encode(value), content_type="application/json")

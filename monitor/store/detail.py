@@ -1,0 +1,110 @@
+"""One claim with all that belongs to it: where it was said, how it went over time, what was alerted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, and_, func, literal_column, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store import alerts, claims, mentions
+from monitor.store.filters import Filters
+from monitor.store.tables import claim, occurrence
+from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, rfc3339
+
+_DAY = 86_400_000
+MAX_DAYS = 1_000
+
+
+class Place(Occurrence, frozen=True, kw_only=True):
+    """An occurrence together with the mention that it stands in."""
+
+    mention_id: str
+    platform: str
+    platform_id: str
+    source: str
+    url: str | None
+    author: str | None
+    created_at: str | None
+    seen_at: str
+    state: MentionState
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """A day of UTC on which a claim was heard, and in how many mentions."""
+
+    start: str
+    mentions: int
+
+
+class ClaimDetail(Claim, frozen=True, kw_only=True):
+    """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first."""
+
+    timeline: list[Day]
+    occurrences: Page[Place]
+    alerts: Page[Alert]
+
+
+async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> ClaimDetail | None:
+    """The claim with this id, or None; the filters choose among its occurrences. Raises FilterError for a wrong cursor."""
+    found = await claims.find(connection, claim_id)
+    if found is None:
+        return None
+    of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
+    page = await mentions.page(connection, of_claim)
+    return ClaimDetail(
+        **msgspec.structs.asdict(found),
+        timeline=await _timeline(connection, claim_id),
+        occurrences=Page(items=[place for one in page.items for place in _places(one, claim_id)], next=page.next),
+        alerts=await alerts.page(connection, Filters(claim=(claim_id,))),
+    )
+
+
+async def first_said(connection: AsyncConnection, claim_ids: Sequence[str]) -> dict[str, Place]:
+    """For each of these claims the first occurrence that puts it forward and is still there; claims without one are left out."""
+    put_forward = or_(occurrence.c.stance == "asserts", and_(occurrence.c.stance == "reports", occurrence.c.distance.is_(False)))
+    first = (
+        select(occurrence.c.mention_id)
+        .where(occurrence.c.claim_id == claim.c.id, put_forward)
+        .order_by(occurrence.c.mention_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = await connection.execute(select(claim.c.id, first).where(claim.c.id.in_(claim_ids)))
+    numbers = {claim_id: number for claim_id, number in rows if number is not None}
+    distinct = sorted(set(numbers.values()))
+    loaded = dict(zip(distinct, await mentions.load(connection, distinct), strict=True))
+    return {
+        claim_id: next(place for place in _places(loaded[number], claim_id) if place.put_forward)
+        for claim_id, number in numbers.items()
+    }
+
+
+def _places(one: Mention, claim_id: str) -> list[Place]:
+    of_mention = {
+        "mention_id": one.id,
+        "platform": one.platform,
+        "platform_id": one.platform_id,
+        "source": one.source,
+        "url": one.url,
+        "author": one.author,
+        "created_at": one.created_at,
+        "seen_at": one.seen_at,
+        "state": one.state,
+    }
+    return [Place(**msgspec.structs.asdict(found), **of_mention) for found in one.claims if found.claim_id == claim_id]  # type: ignore[arg-type]
+
+
+async def _timeline(connection: AsyncConnection, claim_id: str) -> list[Day]:
+    # Ids hold the time of arrival in their upper bits.
+    day: Any = (occurrence.c.mention_id // literal_column(str(_DAY << 21), BigInteger)).label("day")
+    rows = await connection.execute(
+        select(day, func.count(func.distinct(occurrence.c.mention_id)))
+        .where(occurrence.c.claim_id == claim_id)
+        .group_by(literal_column("1"))
+        .order_by(literal_column("1").desc())
+        .limit(MAX_DAYS)
+    )
+    return [Day(start=rfc3339(number * _DAY), mentions=count) for number, count in reversed(list(rows))]
