@@ -17,10 +17,8 @@ from typing import Literal
 
 import structlog
 from aiohttp import web
-from workers.deliver import Sender
 from workers.judgement import Judge
 
-from monitor import telemetry
 from monitor.api import make_app
 from monitor.collectors import open_collector
 from monitor.collectors.run import SourceWatch
@@ -32,6 +30,7 @@ from monitor.settings import Settings, Source
 from monitor.store import Database, StoreError, sources
 from monitor.stream import Stream, StreamError
 from monitor.topic import Topic, load_topic
+from workers.deliver.sender import Sender
 from workers.pipeline import Worker
 
 log = structlog.get_logger()
@@ -40,7 +39,6 @@ Role = Literal["collect", "work", "deliver", "serve"]
 Job = Callable[[], Awaitable[None]]
 ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
 STOP_WITHIN_S = 15.0
-GAUGES_EVERY_S = 5.0
 
 
 class DaemonError(Exception):
@@ -77,7 +75,7 @@ class Daemon:
 
     async def _jobs(self, roles: tuple[Role, ...], stop: asyncio.Event) -> dict[str, Job]:
         """What runs side by side, by name; each can be started anew by itself."""
-        jobs: dict[str, Job] = {"gauges": partial(self._gauges, stop)}
+        jobs: dict[str, Job] = {}
         if "work" in roles:
             for partition in range(self.settings.redis.partitions):
                 jobs[f"work {partition}"] = partial(self._work, partition, stop)
@@ -108,22 +106,27 @@ class Daemon:
                 if event.kind == "alert":
                     sender.wake()
 
-    async def _gauges(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(StreamError):
-                stats = await self.stream.stats()
-                telemetry.stream_length.set(stats.length)
-                telemetry.stream_pending.set(stats.pending)
-                telemetry.stream_lag.set(stats.lag)
-                telemetry.stream_oldest.set(stats.oldest_age_s or 0)
-                telemetry.stream_dead.set(stats.dead)
-            await pause(stop, GAUGES_EVERY_S)
+    async def _unready(self) -> list[str]:
+        """The parts that cannot do their work now."""
+        missing = []
+        try:
+            await self.stream.ping()
+        except StreamError:
+            missing.append("stream")
+        try:
+            async with self.database.read() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except StoreError:
+            missing.append("database")
+        return missing
 
     @asynccontextmanager
     async def _served(self) -> AsyncIterator[str]:
         """The API and the pages; gives their address."""
         api = self.settings.api
-        app = make_app(self.settings, self.database, self.stream, self.intake)
+        app = make_app(
+            settings=self.settings, database=self.database, stream=self.stream, intake=self.intake, ready=self._unready
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         try:
