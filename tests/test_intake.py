@@ -1,0 +1,116 @@
+"""The one door into the stream: what may come in, what is left out, and what is hidden on the way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.intake import Intake, Offered, PostError, Pseudonyms, bounded, post_from, pseudonyms_of
+from monitor.settings import Settings, load
+from monitor.stream import Stream
+from monitor.topic import load_topic
+from monitor.words import MAX_TEXT, Post, decode_post
+
+
+@pytest.fixture
+async def stream(redis_url: str) -> AsyncIterator[Stream]:
+    stream = await Stream.open(redis_url)
+    yield stream
+    await stream.close()
+
+
+@pytest.fixture(scope="module")
+def keywords() -> Any:
+    return load_topic(load().topic_folder).keywords
+
+
+def post(key: str, text: str, **more: Any) -> Post:
+    return Post(platform="forum", id=key, text=text, **more)
+
+
+async def published(stream: Stream) -> list[Post]:
+    reader = stream.reader("test")
+    try:
+        return [decode_post(entry.data) for entry in await reader.read(100, 0.1)]
+    finally:
+        await reader.close()
+
+
+async def test_only_what_is_on_topic_gets_in_and_only_once(stream: Stream, keywords: Any) -> None:
+    intake = Intake(stream, keywords, Pseudonyms("pseudonym", b"key"))
+    posts = [
+        post("1", "Exosomes are great", author="jo"),
+        post("2", "Bread is great", author="jo"),
+        post("1", "Exosomes are great", author="jo"),
+    ]
+    assert await intake.offer(posts, source="s", cursor="c1") == Offered(accepted=1, duplicates=1, unmatched=1)
+    assert await intake.offer(posts, source="s", cursor="c2") == Offered(accepted=0, duplicates=2, unmatched=1)
+    assert await intake.offer([post("1", "Exosomes are great, edited")], source="s") == Offered(accepted=1)
+    assert await stream.cursor("s") == "c2"
+    first, second = await published(stream)
+    assert (first.id, first.source, second.text) == ("1", "s", "Exosomes are great, edited")
+
+
+async def test_authors_are_hidden_before_they_reach_the_stream(stream: Stream, keywords: Any) -> None:
+    for how in ("pseudonym", "plain", "none"):
+        intake = Intake(stream, keywords, Pseudonyms(how, b"key"))
+        await intake.offer([post(how, "exosomes", author="Jo Doe")], source="s")
+    by_id = {one.id: one.author for one in await published(stream)}
+    assert by_id["plain"] == "Jo Doe"
+    assert by_id["none"] is None
+    assert by_id["pseudonym"] not in (None, "Jo Doe")
+
+
+def test_a_pseudonym_is_stable_and_depends_on_platform_and_key() -> None:
+    one, other = Pseudonyms("pseudonym", b"k1"), Pseudonyms("pseudonym", b"k2")
+    assert one.of("reddit", "jo") == one.of("reddit", "jo")
+    assert len({one.of("reddit", "jo"), one.of("tiktok", "jo"), other.of("reddit", "jo"), one.of("reddit", "mo")}) == 4
+    assert one.of("reddit", None) is None
+
+
+def test_the_pseudonyms_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert pseudonyms_of(settings).of("x", "jo") == pseudonyms_of(settings).of("x", "jo")
+    assert (tmp_path / "author.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_post_is_read_as_the_contract_has_it() -> None:
+    raw = {"platform": "Reddit", "id": 7, "title": "T", "text": "Body", "created_at": "2026-01-02T03:04:05+01:00", "lang": "en"}
+    read = post_from(raw)
+    assert (read.platform, read.id, read.text) == ("reddit", "7", "T\n\nBody")
+    assert read.created_at == 1767319445000
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ([], "object"),
+        ({"id": "1", "text": "x"}, "platform"),
+        ({"platform": "x", "text": "x"}, "id"),
+        ({"platform": "x", "id": "1"}, "text"),
+        ({"platform": "x", "id": "1", "text": "  "}, "text"),
+        ({"platform": "x", "id": "1", "text": 5}, "text"),
+        ({"platform": "a b", "id": "1", "text": "x"}, "platform"),
+        ({"platform": "x", "id": "1" * 600, "text": "x"}, "id"),
+        ({"platform": "x", "id": "1", "text": "x", "created_at": "soon"}, "created_at"),
+        ({"platform": "x", "id": "1", "text": "x", "created_at": {}}, "created_at"),
+    ],
+)
+def test_a_post_that_cannot_be_taken_is_named(raw: Any, said: str) -> None:
+    with pytest.raises(PostError, match=said):
+        post_from(raw)
+
+
+def test_hostile_posts_are_bounded() -> None:
+    wild = post("1\0", "a\0b\ud800c" + "x" * 200_000, url="javascript:alert(1)", author="n" * 1000, created_at=10**30)
+    tame = bounded(wild)
+    assert tame.id == "1\ufffd"
+    assert tame.text.startswith("a\ufffdb\ufffdc")
+    assert len(tame.text) == MAX_TEXT
+    assert (tame.url, tame.created_at) == (None, None)
+    assert len(tame.author or "") == 256
+    assert bounded(post("1", "x", url="https://example.org/a?b=c")).url == "https://example.org/a?b=c"
+    assert bounded(post("1", "x", url="https://example.org/a b")).url is None
