@@ -57,6 +57,11 @@ class RedisServer:
         assert answer.startswith(b":"), answer
         return int(answer[1:])
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stall(self) -> None:
         """The server accepts and answers nothing until `resume`."""
         assert self._process is not None

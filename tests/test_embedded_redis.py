@@ -17,7 +17,7 @@ import pytest
 
 from monitor.embedded import AlreadyRunning, DataDirError, DataDirLock, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.embedded.binary import NoRedisServerError, candidates, choose
-from monitor.embedded.places import State, read_state, write_state
+from monitor.embedded.places import State, is_redis_on, read_state, write_state
 from monitor.stream import Item, Stream, StreamUnavailable
 from tests.servers import RedisServer
 
@@ -183,6 +183,16 @@ async def test_an_unknown_process_is_never_killed(killed_daemon: tuple[Path, int
     os.kill(pid, signal.SIGCONT)
     async with EmbeddedRedis(data_dir) as server:  # and the refused start broke nothing
         assert server.pid == pid
+
+
+def test_a_process_is_known_by_its_name_and_its_folder(tmp_path: Path, redis_server: RedisServer) -> None:
+    stranger = subprocess.Popen(["sleep", "60"], cwd=redis_server.folder)
+    assert is_redis_on(redis_server.pid, redis_server.folder, redis_server.socket)
+    assert not is_redis_on(redis_server.pid, tmp_path, redis_server.socket), "another redis-server"
+    assert not is_redis_on(stranger.pid, redis_server.folder, redis_server.socket), "another program in our folder"
+    stranger.kill()
+    stranger.wait()
+    assert not is_redis_on(stranger.pid, redis_server.folder, redis_server.socket)
 
 
 async def test_after_a_power_cut_the_data_is_there_and_the_old_socket_is_not(killed_daemon: tuple[Path, int, str]) -> None:
