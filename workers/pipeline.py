@@ -49,16 +49,28 @@ class Worker:
                 try:
                     entries = await self._reader.read(BATCH, WAIT_S)
                     if entries:
-                        await self._work(entries)
-                except (StreamUnavailable, StoreUnavailable) as error:
-                    self._log.warning("waiting for a server", error=str(error))
+                        await self._work(entries, stop)
+                except StreamUnavailable as error:
+                    # What was recorded and not acknowledged comes again, and the record knows it.
+                    self._log.warning("waiting for Redis", error=str(error))
                     await pause(stop, TROUBLE_S)
         finally:
             await self._reader.close()
 
-    async def _work(self, entries: list[Entry]) -> None:
+    async def _work(self, entries: list[Entry], stop: asyncio.Event) -> None:
         judged, failed = await asyncio.to_thread(self._judge_all, entries)
-        changes, not_recorded = await self._record(judged)
+        while True:
+            try:
+                changes, not_recorded = await self._record(judged)
+                break
+            except StoreUnavailable as error:
+                # Nothing is wrong with these entries: they stay in hand, without ageing, until the database is back.
+                self._log.warning("waiting for the database", error=str(error))
+                await pause(stop, TROUBLE_S)
+                if stop.is_set():
+                    await self._reader.hand_back(entries)
+                    return
+                await self._reader.renew(entries)
         failed |= not_recorded
         await self._reader.settle([entry for entry in entries if entry.id not in failed], failed)
         telemetry.failed_entries.inc(len(failed))
@@ -120,7 +132,4 @@ class Worker:
         for number in changes.alerts:
             self._log.info("alert raised", alert=public_id("a", number))
         if signals:
-            try:
-                await self._stream.signal(*signals)
-            except StreamUnavailable as error:
-                self._log.warning("signal not sent", error=str(error))
+            await self._stream.signal(*signals)
