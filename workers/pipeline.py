@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from monitor.stream import Entry, Reader, Signal, Stream, StreamUnavailable
 
 from monitor import telemetry
 from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
 from monitor.store.record import Judged, Recorded
+from monitor.stream import Entry, Reader, Signal, Stream, StreamUnavailable
 from monitor.words import decode_post, public_id
 from workers.alert import drafts
 from workers.judgement import Judge
