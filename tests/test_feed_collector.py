@@ -231,7 +231,7 @@ async def test_a_feed_without_entries_is_fine(feed: FeedServer, collector: Colle
         (Reply(200, "   \n "), "empty answer"),
         (Reply(200, '{"error": "nope"}', {"Content-Type": "application/json"}), "other JSON"),
         (Reply(200, "[[[", {"Content-Type": "application/json"}), "cannot be read"),
-        (Reply(404, "?"), "nothing at"),
+        (Reply(404, "?"), "nothing at this address"),
         (Reply(500, "?"), "trouble of its own"),
     ],
 )
@@ -361,6 +361,17 @@ async def test_reddit_without_credentials(reddit: RedditServer, reddit_feeds: Co
     assert [asked.path for asked in reddit.asked] == ["/r/A_b+Cc/new/.rss", "/r/A_b+Cc/comments/.rss"]
     reddit.add_comment("Cc", body="and another")
     assert (await texts(reddit_feeds, batches[-1].cursor))[0] == ["and another"]
+
+
+async def test_a_search_feed_of_reddits_gives_the_same_posts(reddit: RedditServer) -> None:
+    name = reddit.add_post("Cc", title="found by search", selftext="text")
+    source = FeedSource(kind="feed", name="search", url=f"{reddit.origin}/r/all/new/.rss", platform="reddit")
+    collector = open_collector(source)
+    (batch,) = await poll(collector)
+    assert [(post.platform, post.id, post.text, post.author) for post in batch.posts] == [
+        ("reddit", name, "found by search\n\ntext", "someone")
+    ]
+    await collector.close()
 
 
 async def test_one_reddit_feed_that_fails_leaves_the_other(reddit: RedditServer, reddit_feeds: Collector) -> None:

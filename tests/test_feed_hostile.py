@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -133,7 +135,7 @@ BOMB = '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a
         rss(ITEM.format("&b;"), f'<?xml version="1.0" encoding="utf-16"?>{BOMB}').encode("utf-16"),
         rss(ITEM.format("&b;"), f'<?xml version="1.0" encoding="utf-32"?>{BOMB}').encode("utf-32-be"),
         rss(ITEM.format("&b;"), f'<?xml version="1.0" encoding="cp037"?>{BOMB}').encode("cp037"),
-        b'<?xml version="1.0" encoding="utf-7"?>' + rss(ITEM.format("&b;"), BOMB).encode("utf-7").replace(b"<!DOC", b"+ADw-!DOC"),
+        b'<?xml version="1.0" encoding="utf-7"?>' + rss(ITEM.format("&b;"), BOMB).encode("utf-7").replace(b"<!", b"+ADwAIQ-"),
         rss(ITEM.format("&b;"), "<!-- " + "x" * 100_000 + f" -->{BOMB}").encode(),
     ],
     ids=["plain", "comments", "lower", "utf-16", "utf-32", "ebcdic", "utf-7", "far"],
@@ -174,6 +176,13 @@ async def test_a_parse_that_runs_away_is_killed(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SourceError, match=r"more than 0\.01 s to read"):
         await feed_process.parse_apart(rss(ITEM.format("x")).encode(), Request(url="https://e.test/"), deadline=0.01)
     assert not [child for child in psutil.Process().children() if "feed_parse" in " ".join(child.cmdline())]
+
+
+def test_the_parser_starts_without_the_daemons_libraries() -> None:
+    code = (
+        "import sys, monitor.collectors.feed_parse; print([n for n in ('aiohttp', 'asyncpraw', 'pydantic') if n in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 async def test_the_parser_gets_no_secrets(feed: FeedServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,13 @@ class FeedCollector:
     def __init__(self, source: FeedSource) -> None:
         self._interval = source.interval
         self._fetcher = Fetcher(base_url=source.base_url, user_agent=source.user_agent)
-        self._reader = FeedReader(self._fetcher, url=source.url, platform=source.platform, source=source.name)
+        self._reader = FeedReader(
+            self._fetcher,
+            url=source.url,
+            platform=source.platform,
+            source=source.name,
+            reddit=source.platform == "reddit",  # such as a search feed of Reddit's: the same ids and texts as by `reddit`
+        )
 
     async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
         """One conditional fetch; see `Collector.poll`."""
