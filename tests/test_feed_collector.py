@@ -286,9 +286,11 @@ async def test_another_url_for_the_source_drops_validators(feed: FeedServer, col
     feed.entries = [FeedEntry(title="one", id="1")]
     _, cursor = await texts(collector, None)
     other = open_collector(FeedSource(kind="feed", name="press", url=f"{feed.origin}/other.xml"))
+    feed.entries = [FeedEntry(title="two", id="2")]
     feed.pages = {"/other.xml": Reply(200, feed.xml())}
-    await poll(other, cursor)
+    (batch,) = await poll(other, cursor)
     assert "If-None-Match" not in feed.asked[-1].headers
+    assert ([post.id for post in batch.posts], batch.gap) == (["2"], None)
     await other.close()
 
 

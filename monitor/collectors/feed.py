@@ -72,7 +72,7 @@ class FeedReader:
             return
         entries = await self._entries(answer)
         gap = None
-        if state.seen and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
+        if state.body and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
             gap = "possible gap: none of the feed's entries was there at the last poll; a shorter interval helps"
             _log.warning("possible gap", source=self._source, entries=len(entries))
         posts = [self._post(entry) for entry in reversed(entries)]

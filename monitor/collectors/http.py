@@ -15,7 +15,6 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDictProxy
 
 from monitor.collectors.base import SourceError
 from monitor.net import PrivateAddressError, connector
@@ -34,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP answer after redirects. `url` is where it came from; `moved` is the same where every step to it was permanent."""
 
     status: int
-    headers: CIMultiDictProxy[str]
+    headers: Mapping[str, str]  # names in any case
     body: bytes
     url: str
     moved: str | None = None
