@@ -97,10 +97,11 @@ async def test_gzip_bomb_stays_small(server: ScriptedServer, fetcher: Fetcher) -
 
 
 async def test_endless_and_silent_answers_end(server: ScriptedServer) -> None:
-    fetcher = Fetcher(timeout=0.5)
+    patient, fetcher = Fetcher(), Fetcher(timeout=0.5)
     # A cut connection is tried once more where it was an old one that the server may have closed meanwhile.
     server.next(Reply(endless=True), Reply(hang=True), Reply(drop=True), Reply(drop=True))
-    assert "more than 5120 kB" in await failure(fetcher, server.origin)
+    assert "more than 5120 kB" in await failure(patient, server.origin)
+    await patient.close()
     assert "did not answer in full within 0.5 s" in await failure(fetcher, server.origin)
     assert "broke off" in await failure(fetcher, server.origin)
     await fetcher.close()
