@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitor.collectors import open_collector
-from monitor.collectors.base import Batch, Collector, SourceError
-from monitor.settings import FeedSource, RedditSource
+from monitor.collectors.base import Collector
+from monitor.settings import FeedSource
 from tests.standins.feed_server import FeedEntry, FeedServer
-from tests.standins.reddit_server import RedditServer
+from tests.standins.polling import fails, poll, texts
 from tests.standins.scripted import Reply
 
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -30,23 +29,6 @@ async def collector(feed: FeedServer) -> AsyncIterator[Collector]:
     made = open_collector(FeedSource(kind="feed", name="press", url=feed.url, interval=60))
     yield made
     await made.close()
-
-
-async def poll(collector: Collector, cursor: str | None = None) -> list[Batch]:
-    return [batch async for batch in collector.poll(cursor)]
-
-
-async def texts(collector: Collector, cursor: str | None) -> tuple[list[str], str]:
-    batches = await poll(collector, cursor)
-    assert all(len(batch.posts) <= 500 for batch in batches)
-    return [post.text for batch in batches for post in batch.posts], batches[-1].cursor
-
-
-async def fails(collector: Collector, cursor: str | None = None) -> SourceError:
-    with pytest.raises(SourceError) as caught:
-        await poll(collector, cursor)
-    assert "\n" not in str(caught.value)
-    return caught.value
 
 
 async def test_an_entry_becomes_a_post(feed: FeedServer, collector: Collector) -> None:
@@ -231,7 +213,7 @@ async def test_a_feed_without_entries_is_fine(feed: FeedServer, collector: Colle
         (Reply(200, "   \n "), "empty answer"),
         (Reply(200, '{"error": "nope"}', {"Content-Type": "application/json"}), "other JSON"),
         (Reply(200, "[[[", {"Content-Type": "application/json"}), "cannot be read"),
-        (Reply(404, "?"), "nothing at"),
+        (Reply(404, "?"), "nothing at this address"),
         (Reply(500, "?"), "trouble of its own"),
     ],
 )
@@ -286,9 +268,11 @@ async def test_another_url_for_the_source_drops_validators(feed: FeedServer, col
     feed.entries = [FeedEntry(title="one", id="1")]
     _, cursor = await texts(collector, None)
     other = open_collector(FeedSource(kind="feed", name="press", url=f"{feed.origin}/other.xml"))
+    feed.entries = [FeedEntry(title="two", id="2")]
     feed.pages = {"/other.xml": Reply(200, feed.xml())}
-    await poll(other, cursor)
+    (batch,) = await poll(other, cursor)
     assert "If-None-Match" not in feed.asked[-1].headers
+    assert ([post.id for post in batch.posts], batch.gap) == (["2"], None)
     await other.close()
 
 
@@ -326,77 +310,3 @@ async def test_base_url_and_platform(feed: FeedServer) -> None:
     assert (batch.posts[0].platform, batch.posts[0].url) == ("google-news", "https://example.org/story")
     assert feed.asked[0].query == {"q": "1"}
     await collector.close()
-
-
-# Reddit's public feeds, which the same reader reads
-
-
-@pytest.fixture
-async def reddit() -> AsyncIterator[RedditServer]:
-    async with RedditServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def reddit_feeds(reddit: RedditServer) -> AsyncIterator[Collector]:
-    made = open_collector(RedditSource(kind="reddit", name="skin", subreddits=["A_b", "Cc"], base_url=reddit.origin))
-    yield made
-    await made.close()
-
-
-async def test_reddit_without_credentials(reddit: RedditServer, reddit_feeds: Collector) -> None:
-    post = reddit.add_post("A_b", title="Tom & I", selftext="It *works*.\n\nReally <3.", author="ann")
-    link = reddit.add_post("Cc", title="Just a link")
-    comment = reddit.add_comment("Cc", body="No it does not", author="bob")
-    reddit.add_comment("Cc", body="[removed]")
-    reddit.add_comment("Elsewhere", body="not ours")
-    batches = await poll(reddit_feeds)
-    found = {p.id: (p.platform, p.text, p.author, p.lang) for batch in batches for p in batch.posts}
-    assert found == {
-        post: ("reddit", "Tom & I\n\nIt *works*.\n\nReally <3.", "ann", None),
-        link: ("reddit", "Just a link", "someone", None),
-        comment: ("reddit", "No it does not", "bob", None),
-    }
-    assert batches[-1].posts[-1].url == f"https://www.reddit.com/r/Cc/comments/abc/a_post/{comment[3:]}/"
-    assert [asked.path for asked in reddit.asked] == ["/r/A_b+Cc/new/.rss", "/r/A_b+Cc/comments/.rss"]
-    reddit.add_comment("Cc", body="and another")
-    assert (await texts(reddit_feeds, batches[-1].cursor))[0] == ["and another"]
-
-
-async def test_one_reddit_feed_that_fails_leaves_the_other(reddit: RedditServer, reddit_feeds: Collector) -> None:
-    reddit.add_post("Cc", title="a post")
-    comment = reddit.add_comment("Cc", body="a comment")
-    reddit.next(Reply(500))
-    batches: list[Batch] = []
-
-    async def collect() -> None:
-        async for batch in reddit_feeds.poll(None):
-            batches.append(batch)  # noqa: PERF401 - they count although the poll fails
-
-    with pytest.raises(SourceError, match="trouble"):
-        await collect()
-    assert [post.id for batch in batches for post in batch.posts] == [comment]
-    assert (await texts(reddit_feeds, batches[-1].cursor))[0] == ["a post"]
-
-
-async def test_reddit_feeds_asked_to_wait_ask_no_further(reddit: RedditServer, reddit_feeds: Collector) -> None:
-    reddit.next(Reply(429, "", {"Retry-After": "600"}))
-    assert (await fails(reddit_feeds)).retry_after == 600
-    assert len(reddit.asked) == 1
-
-
-async def test_recorded_reddit_posts_are_the_same_both_ways(shared: Path, reddit: RedditServer, reddit_feeds: Collector) -> None:
-    del reddit_feeds
-    recorded = shared / "wire" / "dev" / "reddit"
-    reddit.load("new", json.loads((recorded / "sub_new__TestSubredditStreams.test_submissions__1__p.json").read_bytes()))
-    reddit.load(
-        "comments", json.loads((recorded / "stream_a_TestSubredditStreams.test_comments__with_pause__01.json").read_bytes())
-    )
-    way = {"kind": "reddit", "name": "all", "subreddits": ["all"], "base_url": reddit.origin}
-    by_feed = open_collector(RedditSource(**way))
-    by_api = open_collector(RedditSource(**way, client_id="an-app-id", client_secret="an-app-secret"))
-    found = [{post.id: post async for batch in c.poll(None) for post in batch.posts} for c in (by_feed, by_api)]
-    assert len(found[0]) > 150
-    assert found[0] == found[1]
-    await by_feed.close()
-    await by_api.close()

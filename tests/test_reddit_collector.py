@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,10 +13,11 @@ import pytest
 
 from monitor.collectors import open_collector
 from monitor.collectors import reddit as module
-from monitor.collectors.base import Batch, Collector, SourceError
-from monitor.collectors.reddit import RedditCollector, post_of
+from monitor.collectors.base import Collector
+from monitor.collectors.reddit import post_of
 from monitor.settings import RedditSource
 from monitor.words import Post, decode_post, encode
+from tests.standins.polling import fails, heard, poll
 from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
 from tests.standins.scripted import Reply
 
@@ -41,27 +41,6 @@ async def collector(reddit: RedditServer) -> AsyncIterator[Collector]:
     made = open_collector(source(reddit.origin))
     yield made
     await made.close()
-
-
-async def poll(collector: Collector, cursor: str | None = None) -> list[Batch]:
-    batches = [batch async for batch in collector.poll(cursor)]
-    assert all(len(batch.posts) <= 500 for batch in batches)
-    return batches
-
-
-async def heard(collector: Collector, cursor: str | None = None) -> tuple[list[Post], str]:
-    batches = await poll(collector, cursor)
-    return [post for batch in batches for post in batch.posts], batches[-1].cursor
-
-
-async def fails(collector: Collector, cursor: str | None = None) -> SourceError:
-    with pytest.raises(SourceError) as caught:
-        await poll(collector, cursor)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "Reddit" in message
-    assert CLIENT_SECRET not in message
-    return caught.value
 
 
 def burst(reddit: RedditServer, count: int, label: str = "post") -> list[str]:
@@ -238,151 +217,6 @@ async def test_a_spent_budget_is_waited_for(reddit: RedditServer, collector: Col
     assert "rate limit" in str(problem)
 
 
-LISTING = {"kind": "Listing", "data": {"children": [], "after": None}}
-
-
-# Every row of what a server can do: the answer to the first request for a listing, words of the sentence, permanent, retry_after.
-ROWS: dict[str, tuple[Reply, str, bool, float | None]] = {
-    "200 html": (Reply(200, "<html>Just a moment</html>", HTML), "web page instead of data", False, None),
-    "200 broken json": (Reply(200, '{"kind": "Listing", "da', JSON), "broken JSON", False, None),
-    "200 nothing": (Reply(200, "", JSON), "not a listing", False, None),
-    "200 other json": (Reply(200, '{"data": {"children": 5}}', JSON), "not a listing", False, None),
-    "200 a list": (Reply(200, "[1]", JSON), "not a listing", False, None),
-    "200 null": (Reply(200, "null", JSON), "not a listing", False, None),
-    "200 deep json": (Reply(200, "[" * 100_000, JSON), "cannot be used", False, None),
-    "200 huge number": (Reply(200, '{"data": ' + "9" * 5000 + "}", JSON), "broken JSON", False, None),
-    "301": (Reply(301, "", {"Location": "https://www.reddit.com/r/x/"}), "does not exist or is banned", False, None),
-    "302 to search": (Reply(302, "", {"Location": "/subreddits/search?q=x"}), "does not exist or is banned", False, None),
-    "400 json": (Reply(400, '{"message": "Bad Request", "error": 400}', JSON), "(400)", False, None),
-    "400 text": (Reply(400, "Bad Request", {"Content-Type": "text/plain"}), "(400)", False, None),
-    "403 private": (Reply(403, '{"reason": "private", "message": "Forbidden", "error": 403}', JSON), "(403)", True, None),
-    "403 blocked": (Reply(403, "<html>blocked</html>", HTML), "(403)", False, None),
-    "404": (Reply(404, '{"message": "Not Found", "error": 404}', JSON), "(404)", False, None),
-    "409": (Reply(409, "{}", JSON), "(409)", False, None),
-    "413": (Reply(413, "<html/>", HTML), "(413)", False, None),
-    "429 seconds": (Reply(429, "<html>slow down</html>", HTML | {"Retry-After": "4"}), "fewer requests", False, 4),
-    "429 date": (
-        Reply(429, "", {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}),
-        "fewer requests",
-        False,
-        86_400,
-    ),
-    "429 nonsense": (Reply(429, "", {"Retry-After": "later"}), "headers that cannot be read", False, 60),
-    "429 bare": (Reply(429, '{"message": "Too Many Requests", "error": 429}', JSON), "fewer requests", False, 60),
-    "451": (Reply(451, "{}", JSON), "(451)", False, None),
-    "odd rate headers": (
-        Reply(
-            200, json.dumps(LISTING), JSON | {"x-ratelimit-remaining": "5", "x-ratelimit-used": "5.0", "x-ratelimit-reset": "1"}
-        ),
-        "headers that cannot be read",
-        False,
-        60,
-    ),
-}
-
-
-@pytest.mark.parametrize("row", ROWS)
-async def test_failures_of_a_listing(reddit: RedditServer, collector: Collector, row: str) -> None:
-    reply, words, permanent, wait = ROWS[row]
-    burst(reddit, 3)
-    _, cursor = await heard(collector)
-    reddit.next(reply)
-    started = time.perf_counter()
-    problem = await fails(collector, cursor)
-    assert words in str(problem)
-    assert (problem.permanent, problem.retry_after) == (permanent, wait)
-    assert time.perf_counter() - started < 5
-    names = burst(reddit, 2)  # and it goes on where it was
-    assert [post.id for post in (await heard(collector, cursor))[0]] == names
-
-
-async def fails_three_times(reply: Reply) -> SourceError:
-    """The failure of a server that gives the same answer to all of asyncprawcore's tries, which take it four seconds."""
-    async with RedditServer() as reddit:
-        collector = open_collector(source(reddit.origin))
-        reddit.next(*[reply] * 3)
-        problem = await fails(collector)
-        assert len(reddit.asked) == 3
-        await collector.close()
-        return problem
-
-
-async def test_what_is_tried_three_times() -> None:
-    statuses = (500, 502, 503, 504, 520, 522)
-    told = {"www-authenticate": 'Bearer realm="reddit", error="invalid_token"'}
-    troubles = [fails_three_times(Reply(status, "", JSON | {"Retry-After": "9"})) for status in statuses]
-    refusals = [fails_three_times(Reply(401, '{"message": "Unauthorized", "error": 401}', JSON | more)) for more in (told, {})]
-    *problems, with_header, without = await asyncio.gather(*troubles, *refusals)
-    for status, problem in zip(statuses, problems, strict=True):
-        assert f"({status})" in str(problem)
-        assert (problem.permanent, problem.retry_after) == (False, 9)
-    for problem in (with_header, without):
-        assert problem.permanent
-        assert "client_id and client_secret" in str(problem)
-
-
-async def test_a_cut_connection(reddit: RedditServer, collector: Collector) -> None:
-    reddit.next(Reply(drop=True), Reply(drop=True))  # an old connection is tried anew once, by aiohttp
-    assert "broke off" in str(await fails(collector))
-
-
-TOKEN_ROWS: dict[str, tuple[Reply, str, bool, float | None]] = {
-    "200 error": (
-        Reply(200, '{"error_description": "Only script apps may use password auth", "error": "unauthorized_client"}', JSON),
-        "unauthorized_client",
-        True,
-        None,
-    ),
-    "401": (Reply(401, '{"message": "Unauthorized", "error": 401}', JSON), "client_id and client_secret", True, None),
-    "403": (Reply(403, "<html/>", HTML), "client_id and client_secret", True, None),
-    "429": (Reply(429, '{"message": "Too Many Requests", "error": 429}', JSON), "fewer requests", False, 60),
-    "500": (Reply(500, "", JSON), "trouble of its own", False, None),
-    "200 html": (Reply(200, "<html/>", HTML), "web page", False, None),
-    "200 other": (Reply(200, '{"hello": 1}', JSON), "cannot be used", False, None),
-    "200 list": (Reply(200, "[]", JSON), "cannot be used", False, None),
-    "cut off": (Reply(drop=True), "broke off", False, None),
-}
-
-
-@pytest.mark.parametrize("row", TOKEN_ROWS)
-async def test_failures_of_signing_in(reddit: RedditServer, collector: Collector, row: str) -> None:
-    reply, words, permanent, wait = TOKEN_ROWS[row]
-    reddit.next_token(reply)
-    problem = await fails(collector)
-    assert words in str(problem)
-    assert (problem.permanent, problem.retry_after) == (permanent, wait)
-    assert not reddit.asked
-
-
-async def test_wrong_credentials(reddit: RedditServer) -> None:
-    collector = open_collector(source(reddit.origin, client_secret="not the secret"))
-    problem = await fails(collector)
-    assert problem.permanent
-    assert "not the secret" not in str(problem)
-    await collector.close()
-
-
-async def test_silence_and_endless_answers_end(reddit: RedditServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    collector = RedditCollector(source(reddit.origin), timeout=0.4)
-    reddit.next(Reply(hang=True))
-    assert "within 0.4 s" in str(await fails(collector))
-    monkeypatch.setattr("monitor.collectors.http.MAX_LISTING", 10_000)
-    reddit.next(Reply(endless=True, headers=JSON))
-    assert "broke off" in str(await fails(collector))
-    await collector.close()
-
-
-async def test_no_server() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        collector = open_collector(source(f"http://127.0.0.1:{held.getsockname()[1]}"))
-        assert "cannot be reached" in str(await fails(collector))
-        await collector.close()
-    collector = open_collector(source("http://no-such-host.invalid"))
-    assert "cannot be found" in str(await fails(collector))
-    await collector.close()
-
-
 async def test_a_failure_on_a_later_page_claims_nothing(reddit: RedditServer, collector: Collector) -> None:
     burst(reddit, 5)
     _, cursor = await heard(collector)
@@ -448,24 +282,6 @@ async def test_recorded_listings(shared: Path, reddit: RedditServer) -> None:
     assert {"[deleted]", "[removed]"}.isdisjoint(post.text for post in found)
     assert len(wanted - names) == 1  # a comment that is a picture and says nothing
     await collector.close()
-
-
-async def test_recorded_errors_are_sentences(shared: Path) -> None:
-    folder = shared / "wire" / "dev" / "reddit"
-    rows = [row for row in json.loads((folder / "index.json").read_bytes()) if row["status"] >= 300]
-    assert len(rows) > 20
-
-    async def served(row: dict[str, Any]) -> None:
-        async with RedditServer() as reddit:
-            collector = open_collector(source(reddit.origin))
-            headers = {
-                name: value for name, value in row["headers"].items() if name not in ("content-length", "transfer-encoding")
-            }
-            reddit.next(*[Reply(row["status"], (folder / row["file"]).read_bytes(), headers)] * 3)
-            assert str(row["status"]) in str(await fails(collector))
-            await collector.close()
-
-    await asyncio.gather(*map(served, rows))
 
 
 async def test_two_sources_at_once_do_not_disturb_each_other(reddit: RedditServer) -> None:

@@ -16,7 +16,7 @@ def open_collector(source: Source) -> Collector:
         from monitor.collectors.feed import FeedCollector  # noqa: PLC0415
 
         return FeedCollector(source)
-    if source.client_id is None:
+    if source.client_id is None or not source.client_id.get_secret_value():
         from monitor.collectors.reddit_feeds import RedditFeedsCollector  # noqa: PLC0415
 
         return RedditFeedsCollector(source)

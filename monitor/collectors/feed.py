@@ -72,7 +72,7 @@ class FeedReader:
             return
         entries = await self._entries(answer)
         gap = None
-        if state.seen and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
+        if state.body and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
             gap = "possible gap: none of the feed's entries was there at the last poll; a shorter interval helps"
             _log.warning("possible gap", source=self._source, entries=len(entries))
         posts = [self._post(entry) for entry in reversed(entries)]
@@ -139,7 +139,13 @@ class FeedCollector:
     def __init__(self, source: FeedSource) -> None:
         self._interval = source.interval
         self._fetcher = Fetcher(base_url=source.base_url, user_agent=source.user_agent)
-        self._reader = FeedReader(self._fetcher, url=source.url, platform=source.platform, source=source.name)
+        self._reader = FeedReader(
+            self._fetcher,
+            url=source.url,
+            platform=source.platform,
+            source=source.name,
+            reddit=source.platform == "reddit",  # such as a search feed of Reddit's: the same ids and texts as by `reddit`
+        )
 
     async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
         """One conditional fetch; see `Collector.poll`."""

@@ -30,6 +30,7 @@ async def parse_apart(body: bytes, request: Request, *, deadline: float = DEADLI
     async with slot:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # modules are not looked for in the working directory
             "-m",
             "monitor.collectors.feed_parse",
             stdin=asyncio.subprocess.PIPE,

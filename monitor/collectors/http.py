@@ -15,7 +15,6 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
-from multidict import CIMultiDictProxy
 
 from monitor.collectors.base import SourceError
 from monitor.net import PrivateAddressError, connector
@@ -34,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP answer after redirects. `url` is where it came from; `moved` is the same where every step to it was permanent."""
 
     status: int
-    headers: CIMultiDictProxy[str]
+    headers: Mapping[str, str]  # names in any case
     body: bytes
     url: str
     moved: str | None = None
@@ -197,19 +196,19 @@ def rebased(url: str, base_url: str | None) -> str:
 
 
 def place(url: str) -> str:
-    """An address as messages may show it: host and path, without user, password and query, which can hold secrets."""
+    """An address as messages may show it: host and port. User, password, query and even the path can hold secrets."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "the address"
-    return f"{parts.hostname or ''}{port}{parts.path}"[:200]
+    return f"{parts.hostname or 'the address'}{port}"[:200]
 
 
 _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (TimeoutError, "{where} did not answer in full within {seconds:g} s"),
     (PrivateAddressError, "{where} redirects to a private address, which is refused; set the final address as the source's url"),
-    (aiohttp.ClientConnectorDNSError, "the host of {where} cannot be found; check the address, and the machine's DNS"),
+    (aiohttp.ClientConnectorDNSError, "{where} cannot be found; check the source's url, and the machine's DNS"),
     (
         (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
         "no secure connection to {where}: its certificate or TLS is not accepted",
@@ -221,8 +220,8 @@ _FAILURES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]
 _REFUSALS = {
     401: "{where} refuses access (401); it wants a login",
     403: "{where} refuses access (403); it blocks programs, or wants a login",
-    404: "there is nothing at {where} (404); check the address",
-    410: "{where} is gone for good (410); remove the source or give it another url",
+    404: "{where} has nothing at this address (404); check the source's url",
+    410: "{where} says that the address is gone for good (410); remove the source or give it another url",
     429: "{where} wants fewer requests (429); a longer interval helps",
 }
 

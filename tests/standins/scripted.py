@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from aiohttp import web
-from multidict import CIMultiDictProxy
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Asked:
     method: str
     path: str
     query: dict[str, str]
-    headers: CIMultiDictProxy[str]
+    headers: Mapping[str, str]
     form: dict[str, str]
 
 
