@@ -73,16 +73,19 @@ class Queue:
 
     async def run(self, stop: asyncio.Event, grace_s: float) -> None:
         """Sends until `stop` is set (then call `wake`); what is in flight has `grace_s` seconds more, else its lease runs out."""
-        while not stop.is_set():
-            self._look.clear()
-            pause = await self._step()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._look.wait()
-            except TimeoutError:
-                pass
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=grace_s)
+        try:
+            while not stop.is_set():
+                self._look.clear()
+                pause = await self._step()
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._look.wait()
+                except TimeoutError:
+                    pass
+            if self._flying:
+                await asyncio.wait(self._flying, timeout=grace_s)
+        finally:
+            late = tuple(self._flying)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
