@@ -7,13 +7,14 @@ is cut, and where `"truncated": true` then stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from monitor.store import Connection, alerts, claims, mentions
-from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, encode, public_id
+from monitor.store.alerts import Raised
+from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, encode
 
 MAX_BODY = 20_000  # bytes of UTF-8
 _MIN_TEXT = 4_000  # bytes of the post's text that are kept, if need be at the expense of its other claims
@@ -29,22 +30,26 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
 
 
-async def load_event(connection: Connection, alert_number: int) -> Event:
-    """The event of the alert with this stored id, as the record has it now. Raises LookupError where there is no such alert."""
-    raised = await alerts.load(connection, alert_number)
-    if raised is None:
-        raise LookupError(f"there is no alert {public_id('a', alert_number)}")
-    claim = None if raised.alert.claim_id is None else await claims.find(connection, raised.alert.claim_id)
-    mention = None if raised.mention is None else await mentions.find(connection, public_id("m", raised.mention))
+async def load_events(connection: Connection, alert_numbers: Sequence[int]) -> dict[int, Event]:
+    """The events of the alerts with these stored ids, as the record has them now; those that are not there are left out."""
+    raised = await alerts.load(connection, alert_numbers)
+    about = await claims.load(connection, [one.alert.claim_id for one in raised.values() if one.alert.claim_id is not None])
+    claims_by_id = {claim.id: claim for claim in about}
+    heard = await mentions.load(connection, [one.mention for one in raised.values() if one.mention is not None])
+    mentions_by_id = {mention.id: mention for mention in heard}
+    return {
+        number: _event(one, claims_by_id.get(one.alert.claim_id or ""), mentions_by_id.get(one.alert.mention_id or ""))
+        for number, one in raised.items()
+    }
+
+
+def _event(raised: Raised, claim: Claim | None, mention: Mention | None) -> Event:
+    alert = raised.alert
     if claim is not None:
-        data = _about_claim(raised.alert, claim, mention, raised.occurrence)
+        data = _about_claim(alert, claim, mention, raised.occurrence)
     else:
-        data = {
-            "alert_id": raised.alert.id,
-            **({} if mention is None else {"mention": _plain(mention)}),
-            **(raised.subject or {}),
-        }
-    return Event(body=compose(raised.alert.kind, raised.alert.created_at, data), alert=raised.alert, created_ms=raised.created_ms)
+        data = {"alert_id": alert.id, **({} if mention is None else {"mention": _plain(mention)}), **(raised.subject or {})}
+    return Event(body=compose(alert.kind, alert.created_at, data), alert=alert, created_ms=raised.created_ms)
 
 
 def _about_claim(alert: Alert, claim: Claim, mention: Mention | None, place: int | None) -> dict[str, Any]:

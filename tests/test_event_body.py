@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from monitor.events import MAX_BODY, compose, load_event
+from monitor.events import MAX_BODY, compose, load_events
 from monitor.store import Database, alerts, mentions, parse_filters, record
 from monitor.store.record import AlertDraft
 from monitor.store.tables import mention as mention_table
@@ -20,7 +20,7 @@ TEXT = "Great news: FDA approved exosomes!"
 
 async def body_of(database: Database, alert_number: int) -> dict[str, Any]:
     async with database.read() as connection:
-        event = await load_event(connection, alert_number)
+        event = (await load_events(connection, [alert_number]))[alert_number]
     assert len(event.body) <= MAX_BODY
     body: dict[str, Any] = json.loads(event.body)
     return body
@@ -98,7 +98,7 @@ async def test_a_long_text_is_cut_at_its_end_to_just_fit(database: Database, let
     text = TEXT + " " + letter * 90_000
     number = await alert_on(database, post("a", text), carries(text, "FDA approved"))
     async with database.read() as connection:
-        raw = (await load_event(connection, number)).body
+        raw = (await load_events(connection, [number]))[number].body
     data = json.loads(raw)["data"]
     assert data["truncated"] is True
     assert MAX_BODY - 12 < len(raw) <= MAX_BODY, "no more is cut than must be"

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.store import Database, FilterError, alerts, claims, mentions, parse_filters, record
 from monitor.store.record import AlertDraft, Judged
-from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of
+from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 
 NOW = 1_790_000_000_000
 
@@ -127,6 +127,12 @@ async def test_an_edit_in_the_same_batch_wins(database: Database) -> None:
     assert (len(result.stored), len(result.edited)) == (1, 1)
     assert found is not None
     assert found.text == "second"
+
+
+def test_ids_made_in_a_burst_are_distinct_and_in_order() -> None:
+    numbers = [record.new_number() for _ in range(20_000)]
+    assert numbers == sorted(set(numbers))
+    assert abs((numbers[-1] >> 21) - now_ms()) < 1000
 
 
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:

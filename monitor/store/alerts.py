@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -69,18 +70,19 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     subject: dict[str, Any] | None
 
 
-async def load(connection: AsyncConnection, number: int) -> Raised | None:
-    """The alert with this stored id and what it points to, or None."""
-    row = (await connection.execute(select(alert).where(alert.c.id == number))).one_or_none()
-    if row is None:
-        return None
-    return Raised(
-        alert=alert_of(row),
-        created_ms=row.created_ms,
-        mention=row.mention_id,
-        occurrence=row.occurrence_n,
-        subject=row.subject,
-    )
+async def load(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, Raised]:
+    """The alerts with these stored ids and what they point to; those that are not there are left out."""
+    rows = await connection.execute(select(alert).where(alert.c.id.in_(numbers)))
+    return {
+        row.id: Raised(
+            alert=alert_of(row),
+            created_ms=row.created_ms,
+            mention=row.mention_id,
+            occurrence=row.occurrence_n,
+            subject=row.subject,
+        )
+        for row in rows
+    }
 
 
 async def find(connection: AsyncConnection, number: int) -> Alert | None:

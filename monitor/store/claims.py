@@ -42,9 +42,15 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
 
 async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
     """The claim with this id, or None."""
-    rows = list(await connection.execute(select(claim).where(claim.c.id == claim_id)))
-    found = await _claims(connection, rows)
+    found = await load(connection, [claim_id])
     return found[0] if found else None
+
+
+async def load(connection: AsyncConnection, claim_ids: Sequence[str]) -> list[Claim]:
+    """The claims with these ids, in no order; those that are not there are left out."""
+    if not claim_ids:
+        return []
+    return await _claims(connection, list(await connection.execute(select(claim).where(claim.c.id.in_(claim_ids)))))
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:

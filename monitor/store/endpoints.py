@@ -79,17 +79,16 @@ async def is_disabled(connection: AsyncConnection, name: str) -> bool:
 async def endpoint_statuses(connection: AsyncConnection, configured: Sequence[Endpoint]) -> list[EndpointStatus]:
     """Every configured endpoint as users read it, in that order; one that was never sent to is ok."""
     names = [one.name for one in configured]
-    states = dict(
-        (await connection.execute(select(endpoint.c.name, endpoint.c.state).where(endpoint.c.name.in_(names)))).tuples()
-    )
+    known = await connection.execute(select(endpoint.c.name, endpoint.c.state).where(endpoint.c.name.in_(names)))
+    states = {row.name: row.state for row in known}
     counted: dict[str, dict[str, int]] = {}
     for state in ("pending", "dead"):  # one by one and spelt out, so that each is read from its own partial index
         rows = await connection.execute(
-            select(delivery.c.endpoint, func.count())
+            select(delivery.c.endpoint, func.count().label("number"))
             .where(delivery.c.endpoint.in_(names), delivery.c.state == literal_column(f"'{state}'"))
             .group_by(delivery.c.endpoint)
         )
-        counted[state] = dict(rows.tuples().all())
+        counted[state] = {row.endpoint: row.number for row in rows}
     return [
         EndpointStatus(
             name=one.name,

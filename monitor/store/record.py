@@ -117,9 +117,17 @@ def _pending(alert_id: int, endpoint: str) -> dict[str, Any]:
     }
 
 
+class _Numbers:
+    last = 0
+
+
 def new_number() -> int:
-    """A stored id that grows with time, for what does not come from the stream."""
-    return now_ms() << 21 | random.getrandbits(21)
+    """A stored id for what does not come from the stream: it grows with time, and in this process with every call.
+
+    Chance alone, without the last one, would soon give two of one batch the same.
+    """
+    _Numbers.last = max(_Numbers.last + 1, now_ms() << 21 | random.getrandbits(21))
+    return _Numbers.last
 
 
 def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:

@@ -13,9 +13,9 @@ import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.events import Event, load_event
+from monitor.events import Event, load_events
 from monitor.settings.model import Endpoint
-from monitor.store import Database, StoreUnavailable, deliveries, endpoints
+from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
 from monitor.store.record import AlertDraft, raise_alerts
 from monitor.words import EndpointStatus, public_id
@@ -43,6 +43,18 @@ class Channel(Protocol):
         ...
 
 
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that is over and not yet written down."""
+
+    due: Due
+    tried: Tried
+    result: Outcome
+
+    @property
+    def delivered(self) -> bool:
+        return self.result.state == "delivered"
+
+
 class Queue:
     """Sends one endpoint's deliveries, `IN_FLIGHT` at a time, until it is told to stop."""
 
@@ -64,6 +76,7 @@ class Queue:
         self._jitter = jitter
         self._look = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
+        self._landed: list[Landed] = []
         self._database_away = False
         self._log = log.bind(endpoint=endpoint.name)
 
@@ -73,40 +86,43 @@ class Queue:
 
     async def run(self, stop: asyncio.Event, grace_s: float) -> None:
         """Sends until `stop` is set (then call `wake`); what is in flight has `grace_s` seconds more, else its lease runs out."""
-        while not stop.is_set():
-            self._look.clear()
-            pause = await self._step()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._look.wait()
-            except TimeoutError:
-                pass
-        if self._flying:
-            _, late = await asyncio.wait(self._flying, timeout=grace_s)
+        try:
+            while not stop.is_set():
+                self._look.clear()
+                pause = await self._step()
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._look.wait()
+                except TimeoutError:
+                    pass
+            if self._flying:
+                await asyncio.wait(self._flying, timeout=grace_s)
+        finally:
+            late = tuple(self._flying)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+            await self._write_down_the_last()
 
     async def flush(self) -> int:
-        """Sends all that is due now and waits until it is written down; how many attempts were made."""
+        """Sends all that is due now and waits until it is written down; how many attempts were made. Raises StoreUnavailable."""
         attempts = 0
-        while taken := await self._take(IN_FLIGHT):
+        while taken := (await self._exchange(IN_FLIGHT))[0]:
             attempts += len(taken)
-            await asyncio.gather(*(self._deliver(due) for due in taken))
+            events = await self._events(taken)
+            await asyncio.gather(*(self._attempt(due, events.get(due.alert_id)) for due in taken))
         return attempts
 
     async def _step(self) -> float:
-        """Starts what is due, as far as there is room; the seconds until it is worth looking again."""
+        """Writes down what has landed and starts what is due, as far as there is room; the seconds until the next look."""
+        room = IN_FLIGHT - len(self._flying)
         try:
-            async with self._database.read() as connection:
-                due_ms = await deliveries.next_due(connection, self._endpoint.name)
-            now = self._clock()
-            room = IN_FLIGHT - len(self._flying)
-            if due_ms is not None and due_ms <= now and room:
-                for due in await self._take(room):
-                    task = asyncio.create_task(self._deliver(due))
-                    self._flying.add(task)
-                    task.add_done_callback(self._landed)
+            due_ms = await self._next_due()
+            if self._landed or (room and due_ms is not None and due_ms <= self._clock()):
+                taken, due_ms = await self._exchange(room)
+                events = await self._events(taken)
+                for due in taken:
+                    self._start(due, events.get(due.alert_id))
         except StoreUnavailable as error:
             if not self._database_away:
                 self._log.warning("waiting for the database", error=str(error))
@@ -118,29 +134,77 @@ class Queue:
         if self._database_away:
             self._log.info("the database is back")
         self._database_away = False
-        return POLL_S if due_ms is None or due_ms <= now else min(POLL_S, (due_ms - now) / 1000)
+        wait_ms = None if due_ms is None else due_ms - self._clock()
+        return POLL_S if wait_ms is None or wait_ms <= 0 else min(POLL_S, wait_ms / 1000)
 
-    async def _take(self, room: int) -> list[Due]:
+    async def _next_due(self) -> int | None:
+        if self._landed:
+            return None  # there is something to write anyway, and that transaction looks too
+        async with self._database.read() as connection:
+            return await deliveries.next_due(connection, self._endpoint.name)
+
+    async def _exchange(self, room: int) -> tuple[list[Due], int | None]:
+        """In one transaction: writes down what has landed, takes up to `room` of what is due, and says when the next is."""
+        landed, name = self._landed[:], self._endpoint.name
+        taken: list[Due] = []
         async with self._database.write() as connection:
-            if await endpoints.is_disabled(connection, self._endpoint.name):
-                buried = await deliveries.bury(connection, self._endpoint.name)
-                self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
-                return []
-            return await deliveries.lease_due(connection, self._endpoint.name, self._clock(), room, LEASE_MS)
+            for n, one in enumerate(landed):
+                more_follow = n + 1 < len(landed) and landed[n + 1].delivered
+                await self._settle(connection, one, note=not (one.delivered and more_follow))
+            if await endpoints.is_disabled(connection, name):
+                buried = await deliveries.bury(connection, name)
+                if buried:
+                    self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
+            elif room:
+                taken = await deliveries.lease_due(connection, name, self._clock(), room, LEASE_MS)
+            due_ms = await deliveries.next_due(connection, name)
+        # Only now that it is committed: what could not be written down is still there to be written next time.
+        del self._landed[: len(landed)]
+        return taken, due_ms
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
-        self._flying.discard(task)
-        self._look.set()  # there is room again, and perhaps the claim's next delivery is free to go
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("delivery not settled, it is tried again when its lease is over", exc_info=error)
+    async def _settle(self, connection: Connection, one: Landed, *, note: bool) -> None:
+        """Writes one down; `note` says whether the endpoint's own row is brought to date too."""
+        # The endpoint's row first, always: two transactions that take rows in different orders can wait for each other.
+        name, tried = self._endpoint.name, one.tried
+        newly_disabled = False
+        if one.delivered:
+            if note:
+                await endpoints.succeeded(connection, name, tried.at_ms)
+        elif tried.status == schedule.GONE:
+            newly_disabled = await endpoints.disable(connection, name, tried.error or "")
+        else:
+            await endpoints.failed(connection, name, tried.error or "")
+        await deliveries.settle(connection, one.due, tried, one.result.state, one.result.next_ms)
+        if newly_disabled:
+            self._log.warning("endpoint disabled", reason=tried.error)
+            await deliveries.bury(connection, name)
+            (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
+            await raise_alerts(connection, [(self._disabled(status, tried), None, None)])
 
-    async def _deliver(self, due: Due) -> None:
-        """One attempt, and what comes of it written down. Where that cannot be, the lease runs out and it is due again."""
-        at_ms = self._clock()
-        event: Event | None = None
+    async def _events(self, taken: list[Due]) -> dict[int, Event]:
+        """The events of these deliveries by alert; none where that fails, and each is then tried by itself."""
+        if not taken:
+            return {}
         try:
             async with self._database.read() as connection:
-                event = await load_event(connection, due.alert_id)
+                return await load_events(connection, [due.alert_id for due in taken])
+        except Exception as error:  # whatever it is, it may be about one of them only
+            self._log.warning("events could not be read together", error=f"{type(error).__name__}: {error}")
+            return {}
+
+    def _start(self, due: Due, event: Event | None) -> None:
+        task = asyncio.create_task(self._attempt(due, event))
+        self._flying.add(task)
+        task.add_done_callback(self._flying.discard)
+        task.add_done_callback(lambda _: self._look.set())  # to write it down; and perhaps the claim's next is free to go
+
+    async def _attempt(self, due: Due, event: Event | None) -> None:
+        """One attempt. Where the record cannot be read nothing is sent: the lease runs out and the delivery is due again."""
+        at_ms = self._clock()
+        try:
+            if event is None:
+                async with self._database.read() as connection:
+                    event = (await load_events(connection, [due.alert_id]))[due.alert_id]
             answer = await self._channel.send(due.webhook_id, event.body, at_ms)
         except StoreUnavailable:
             return
@@ -148,36 +212,17 @@ class Queue:
             self._log.error("the event could not be built or sent", alert=public_id("a", due.alert_id), exc_info=error)
             answer = Answer(ms=0, error=f"the event could not be built or sent ({type(error).__name__})")
         result = schedule.outcome(answer, due.tries, self._clock(), self._jitter())
-        self._tell(due, event, answer, result)
         tried = Tried(at_ms=at_ms, ms=answer.ms, status=answer.status, error=answer.error, answer=answer.text)
-        while True:
-            try:
-                await self._settle(due, tried, result)
-                return
-            except StoreUnavailable:
-                # The receiver has it: better to write that down late than to send again.
-                if self._clock() >= due.lease_until:
-                    raise
-                await asyncio.sleep(TROUBLE_S)
+        self._landed.append(Landed(due=due, tried=tried, result=result))
+        self._tell(due, event, answer, result)
 
-    async def _settle(self, due: Due, tried: Tried, result: Outcome) -> None:
-        name = self._endpoint.name
-        async with self._database.write() as connection:
-            # The endpoint's row first, always: two transactions that take rows in different orders can wait for each other.
-            if result.state == "delivered":
-                await endpoints.succeeded(connection, name, tried.at_ms)
-            elif tried.status == schedule.GONE:
-                newly = await endpoints.disable(connection, name, tried.error or "")
-                await deliveries.settle(connection, due, tried, result.state, result.next_ms)
-                await deliveries.bury(connection, name)
-                if newly:
-                    self._log.warning("endpoint disabled", reason=tried.error)
-                    (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
-                    await raise_alerts(connection, [(self._disabled(status, tried), None, None)])
-                return
-            else:
-                await endpoints.failed(connection, name, tried.error or "")
-            await deliveries.settle(connection, due, tried, result.state, result.next_ms)
+    async def _write_down_the_last(self) -> None:
+        if not self._landed:
+            return
+        try:
+            await self._exchange(0)
+        except StoreUnavailable as error:
+            self._log.warning("attempts could not be written down, they are made again", error=str(error))
 
     def _disabled(self, status: EndpointStatus, tried: Tried) -> AlertDraft:
         return AlertDraft(
