@@ -1,0 +1,71 @@
+"""Topic packs: all that is particular to one topic lies in a folder that people edit; this package reads it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from monitor.topic.errors import TopicError, fields_of, read_yaml
+from monitor.topic.fold import Folded, fold
+from monitor.topic.keywords import Keywords, load_keywords
+from monitor.topic.lexicon import Lexicon, Proposition, load_lexicon
+from monitor.topic.register import Citation, Entry, Register, load_register
+
+__all__ = [
+    "Citation",
+    "Entry",
+    "Folded",
+    "Keywords",
+    "Lexicon",
+    "Proposition",
+    "Register",
+    "Topic",
+    "TopicError",
+    "fold",
+    "load_topic",
+]
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register has its own."""
+
+    name: str
+    title: str
+    keywords: Keywords
+    lexicon: Lexicon
+    register: Register
+    version: str
+
+
+def load_topic(folder: Path) -> Topic:
+    """The topic pack in `folder` (see docs/topic-pack.md). Raises TopicError naming the file, the place and what is allowed."""
+    file = folder / "topic.yaml"
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str}
+    values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
+    keywords_file = folder / (values.get("keywords") or "keywords.yaml")
+    lexicon_folder = folder / (values.get("lexicon") or "lexicon")
+    register = load_register(folder / (values.get("register") or "register"))
+    lexicon = load_lexicon(lexicon_folder)
+    for proposition in lexicon.propositions.values():
+        if proposition.entry is not None and register.get(proposition.entry) is None:
+            raise TopicError(
+                f"{lexicon_folder}: claim {proposition.key}: the register has no entry {proposition.entry!r}; "
+                "add it there, or leave entry out for a claim that the burden of proof decides"
+            )
+    return Topic(
+        name=values["name"],
+        title=values.get("title") or values["name"],
+        keywords=load_keywords(keywords_file),
+        lexicon=lexicon,
+        register=register,
+        version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
+    )
+
+
+def _version(files: list[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()

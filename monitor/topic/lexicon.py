@@ -1,0 +1,138 @@
+"""The lexicon: cues (words and phrases, one file a language) and propositions (what can be claimed, one file a claim type)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from monitor.topic.errors import TopicError, fields_of, read_yaml, texts_of
+from monitor.topic.patterns import Item, Pattern, PatternError, cue_names, parse_pattern, parse_phrase
+from monitor.words import CLAIM_TYPES, ClaimType
+
+# What may stand in a proposition as a number: read from the post and part of the claim's identity.
+NumberKind = Literal["percent", "count", "factor"]
+TOPIC_CUE = "topic"  # always there: wherever a keyword of the topic stands
+_KEY = re.compile(r"^[a-z0-9][a-z0-9-]{1,79}$")
+
+
+class Proposition(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that can be claimed. `claim` is the plain positive sentence; `{number}` in it is filled from the post.
+
+    `number_key` and `number_claim` take the place of `key` and `claim` where the post gives a number of that kind. `over` names
+    propositions that give way where both are found in one clause. `jurisdiction` is set where the proposition names an authority.
+    `harm` marks reports of harm; `sure` is how often the proposition is right when its pattern is found.
+    """
+
+    key: str
+    type: ClaimType
+    claim: str
+    patterns: tuple[Pattern, ...]
+    entry: str | None = None
+    unless: tuple[tuple[Item, ...], ...] = ()
+    over: tuple[str, ...] = ()
+    jurisdiction: str | None = None
+    number: NumberKind | None = None
+    number_key: str | None = None
+    number_claim: str | None = None
+    harm: bool = False
+    sure: float = 0.8
+
+
+class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
+    """All cues by name and all propositions by key."""
+
+    cues: dict[str, tuple[tuple[Item, ...], ...]]
+    propositions: dict[str, Proposition]
+
+
+def load_lexicon(folder: Path) -> Lexicon:
+    """The lexicon in `folder`. Raises TopicError naming file, place and what is allowed."""
+    cues = _load_cues(folder / "cues")
+    files = sorted((folder / "claims").glob("*.yaml"))
+    if not files:
+        raise TopicError(f"{folder / 'claims'}: no claims file; put at least one .yaml file with claims there")
+    propositions: dict[str, Proposition] = {}
+    for file in files:
+        content = fields_of(read_yaml(file), str(file), {"type": str, "claims": list}, {})
+        if content["type"] not in CLAIM_TYPES:
+            raise TopicError(f"{file}: unknown type {content['type']!r}; allowed are {', '.join(CLAIM_TYPES)}")
+        for number, raw in enumerate(content["claims"], 1):
+            proposition = _proposition(raw, content["type"], f"{file}, claim {number}", cues)
+            if proposition.key in propositions:
+                raise TopicError(f"{file}, claim {number}: the key {proposition.key!r} is used twice; keys are distinct")
+            propositions[proposition.key] = proposition
+    for proposition in propositions.values():
+        for other in proposition.over:
+            if other not in propositions:
+                raise TopicError(f"{folder}: claim {proposition.key}: over names {other!r}, which is no claim of this lexicon")
+    return Lexicon(cues=cues, propositions=propositions)
+
+
+def _load_cues(folder: Path) -> dict[str, tuple[tuple[Item, ...], ...]]:
+    cues: dict[str, list[tuple[Item, ...]]] = {}
+    for file in sorted(folder.glob("*.yaml")):
+        content = fields_of(read_yaml(file), str(file), {"cues": dict}, {})
+        for name, wordings in content["cues"].items():
+            where = f"{file}, cue {name}"
+            if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == TOPIC_CUE:
+                raise TopicError(f"{where}: a cue's name is small letters, digits and hyphens, and not {TOPIC_CUE!r}")
+            for wording in texts_of(wordings, where):
+                phrase = _parsed(parse_phrase, wording, where)
+                if any(item.cues for item in phrase):
+                    raise TopicError(f"{where}: {wording!r} names another cue; cues hold plain words only")
+                cues.setdefault(name, []).append(phrase)
+    return {name: tuple(phrases) for name, phrases in cues.items()}
+
+
+def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Proposition:
+    if isinstance(raw, dict) and isinstance(raw.get("key"), str):
+        where = f"{where} ({raw['key']})"
+    optional: dict[str, Any] = {"entry": str, "unless": list, "over": list, "jurisdiction": str, "number": dict, "harm": bool}
+    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, {**optional, "sure": (float, int)})
+    if not _KEY.match(values["key"]):
+        raise TopicError(f"{where}: a key is small letters, digits and hyphens")
+    patterns = tuple(_parsed(parse_pattern, wording, f"{where}, when") for wording in texts_of(values["when"], f"{where}, when"))
+    unless = tuple(
+        _parsed(parse_phrase, wording, f"{where}, unless")
+        for wording in (texts_of(values["unless"], f"{where}, unless") if values.get("unless") else ())
+    )
+    named = {name for pattern in patterns for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
+    unknown = sorted(named - cues.keys() - {TOPIC_CUE})
+    if unknown:
+        raise TopicError(f"{where}: there is no cue named {unknown[0]!r}; cues are {', '.join(sorted(cues)) or 'none yet'}")
+    number = values.get("number")
+    if number is not None:
+        number = fields_of(number, f"{where}, number", {"kind": str, "key": str, "claim": str}, {})
+        if number["kind"] not in get_args(NumberKind):
+            raise TopicError(f"{where}, number: unknown kind {number['kind']!r}; allowed are {', '.join(get_args(NumberKind))}")
+        for field in ("key", "claim"):
+            if "{number}" not in number[field]:
+                raise TopicError(f"{where}, number: {field} must hold {{number}}, where the number of the post is put")
+    sure = values.get("sure", 0.8)
+    if not 0 <= sure <= 1:
+        raise TopicError(f"{where}: sure is a share from 0 to 1, not {sure!r}")
+    return Proposition(
+        key=values["key"],
+        type=kind,
+        claim=values["claim"].strip(),
+        patterns=patterns,
+        entry=values.get("entry"),
+        unless=unless,
+        over=texts_of(values["over"], f"{where}, over") if values.get("over") else (),
+        jurisdiction=values.get("jurisdiction"),
+        number=number["kind"] if number else None,
+        number_key=number["key"] if number else None,
+        number_claim=number["claim"] if number else None,
+        harm=bool(values.get("harm")),
+        sure=float(sure),
+    )
+
+
+def _parsed(parse: Any, wording: str, where: str) -> Any:
+    try:
+        return parse(wording)
+    except PatternError as error:
+        raise TopicError(f"{where}: {error}") from None

@@ -1,0 +1,182 @@
+"""The evidence register: what the public record says of each proposition, where, as of when, and on whose word."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from monitor.topic.errors import TopicError, fields_of, read_yaml
+from monitor.words import CLAIM_TYPES, VERDICTS, ClaimType, Verdict
+
+MARKS = ("found", "from memory")
+KINDS = ("regulator", "law", "trial", "review", "case report", "laboratory", "society", "press", "market", "claim seen")
+STALE_MONTHS = 24
+_ID = re.compile(r"^[a-z0-9][a-z0-9-]{1,79}$")
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """One source behind an entry. `mark` says whether it was read for this register or is cited from memory."""
+
+    id: str
+    citation: str
+    url: str | None
+    kind: str
+    n: int | None = None
+    year: int | None = None
+    mark: str = "found"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the register. `verdicts` are keyed by jurisdiction (US, UK, EU, KR …) or `global`."""
+
+    id: str
+    type: ClaimType
+    claim: str
+    verdicts: dict[str, Verdict]
+    as_of: dt.date
+    citations: tuple[Citation, ...]
+    scope: dict[str, str] = {}
+    note: str = ""
+    clashes: tuple[str, ...] = ()
+
+
+class Register:
+    """All entries, by id."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = {entry.id: entry for entry in entries}
+        self._all = entries
+        self.version = _version(entries)
+
+    def get(self, entry_id: str | None) -> Entry | None:
+        """The entry of that id, or None."""
+        return self.entries.get(entry_id) if entry_id else None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def check(self, today: dt.date | None = None) -> list[str]:
+        """What an editor should look at, one sentence each; empty where all is well. `today` decides what is stale."""
+        day = today or dt.datetime.now(dt.UTC).date()
+        problems: list[str] = []
+        seen: set[str] = set()
+        for entry in self._all:
+            if entry.id in seen:
+                problems.append(f"{entry.id}: two entries have this id; ids are distinct")
+            seen.add(entry.id)
+            problems += self._problems_of(entry, day)
+        return problems
+
+    def _problems_of(self, entry: Entry, day: dt.date) -> list[str]:
+        problems = []
+        if not entry.citations:
+            problems.append(f"{entry.id}: no citation; a verdict needs at least one source")
+        problems += [
+            f"{entry.id}: citation {cite.id} has no address; it was found on a page, so name it"
+            for cite in entry.citations
+            if cite.mark == "found" and not cite.url
+        ]
+        for place, verdict in entry.verdicts.items():
+            if verdict not in VERDICTS:
+                problems.append(f"{entry.id}: verdict {verdict!r} for {place} is unknown; use one of {', '.join(VERDICTS)}")
+        months = (day.year - entry.as_of.year) * 12 + day.month - entry.as_of.month - (day.day < entry.as_of.day)
+        if months >= STALE_MONTHS:
+            problems.append(f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record")
+        if entry.as_of > day:
+            problems.append(f"{entry.id}: as of {entry.as_of}, which is in the future")
+        for other_id in entry.clashes:
+            other = self.entries.get(other_id)
+            if other is None:
+                problems.append(f"{entry.id}: clashes with {other_id!r}, which is not in the register")
+                continue
+            for place in sorted(entry.verdicts.keys() & other.verdicts.keys()):
+                if entry.verdicts[place] == other.verdicts[place] == "supported":
+                    problems.append(f"{entry.id} and {other_id} cannot both be supported for {place}")
+        return problems
+
+
+def _version(entries: tuple[Entry, ...]) -> str:
+    content = msgspec.json.encode(sorted(entries, key=lambda entry: entry.id), order="sorted")
+    return hashlib.blake2b(content, digest_size=6).hexdigest()
+
+
+def load_register(folder: Path) -> Register:
+    """The register in `folder`, one YAML file a claim type or any other division. Raises TopicError."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise TopicError(f"{folder}: no register file; put at least one .yaml file with entries there")
+    entries: list[Entry] = []
+    places: dict[str, str] = {}
+    for file in files:
+        content = fields_of(read_yaml(file), str(file), {"entries": list}, {})
+        for number, raw in enumerate(content["entries"], 1):
+            entry = _entry(raw, f"{file}, entry {number}")
+            if entry.id in places:
+                raise TopicError(
+                    f"{file}, entry {number}: the id {entry.id!r} stands in {places[entry.id]} too; ids are distinct"
+                )
+            places[entry.id] = str(file)
+            entries.append(entry)
+    return Register(tuple(entries))
+
+
+def _entry(raw: Any, where: str) -> Entry:
+    if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+        where = f"{where} ({raw['id']})"
+    needed = {"id": str, "type": str, "claim": str, "verdicts": dict, "as_of": object, "citations": list}
+    values = fields_of(raw, where, needed, {"scope": dict, "note": str, "clashes": list})
+    if not _ID.match(values["id"]):
+        raise TopicError(f"{where}: an id is small letters, digits and hyphens, such as 'fda-approved'")
+    if values["type"] not in CLAIM_TYPES:
+        raise TopicError(f"{where}: unknown type {values['type']!r}; allowed are {', '.join(CLAIM_TYPES)}")
+    return Entry(
+        id=values["id"],
+        type=values["type"],
+        claim=values["claim"].strip(),
+        verdicts=_verdicts(values["verdicts"], where),
+        as_of=_date(values["as_of"], where),
+        citations=tuple(_citation(c, f"{where}, citation {n}") for n, c in enumerate(values["citations"], 1)),
+        scope={str(k): str(v) for k, v in (values.get("scope") or {}).items()},
+        note=(values.get("note") or "").strip(),
+        clashes=tuple(values.get("clashes") or ()),
+    )
+
+
+def _verdicts(raw: dict[Any, Any], where: str) -> dict[str, Verdict]:
+    if not raw:
+        raise TopicError(f"{where}: verdicts is empty; give at least one, such as 'global: unsupported'")
+    for place, verdict in raw.items():
+        # YAML reads a bare NO as false: Norway must be quoted.
+        if not isinstance(place, str):
+            raise TopicError(f"{where}: the jurisdiction {place!r} is not a text; put it in quotes")
+        if verdict not in get_args(Verdict):
+            raise TopicError(f"{where}: unknown verdict {verdict!r} for {place}; allowed are {', '.join(VERDICTS)}")
+    return dict(raw)
+
+
+def _date(raw: Any, where: str) -> dt.date:
+    if isinstance(raw, dt.date) and not isinstance(raw, dt.datetime):
+        return raw
+    raise TopicError(f"{where}: as_of must be a date such as 2026-02-24, not {raw!r}")
+
+
+def _citation(raw: Any, where: str) -> Citation:
+    values = fields_of(raw, where, {"id": str, "citation": str, "kind": str}, {"url": str, "n": int, "year": int, "mark": str})
+    if values["kind"] not in KINDS:
+        raise TopicError(f"{where}: unknown kind {values['kind']!r}; allowed are {', '.join(KINDS)}")
+    if values.get("mark", "found") not in MARKS:
+        raise TopicError(f"{where}: unknown mark {values['mark']!r}; allowed are {', '.join(MARKS)}")
+    return Citation(
+        id=values["id"],
+        citation=values["citation"].strip(),
+        url=values.get("url"),
+        kind=values["kind"],
+        n=values.get("n"),
+        year=values.get("year"),
+        mark=values.get("mark", "found"),
+    )

@@ -1,0 +1,29 @@
+"""Of several propositions found in one sentence, keeps those that the words really carry."""
+
+from __future__ import annotations
+
+from workers.classify.match import Hit, View
+
+
+def choose(hits: list[Hit], view: View) -> list[Hit]:
+    """The hits that stand: a proposition that another is `over` gives way to it, and the same words carry one claim of a type."""
+    named = {other for hit in hits for other in hit.proposition.over}
+    standing = sorted(
+        (hit for hit in hits if hit.proposition.key not in named),
+        key=lambda hit: (-hit.weight, hit.first, hit.proposition.key),
+    )
+    kept: list[Hit] = []
+    for hit in standing:
+        if not any(_same_words(hit, other, view) for other in kept):
+            kept.append(hit)
+    return kept
+
+
+def _same_words(hit: Hit, other: Hit, view: View) -> bool:
+    """Whether two finds of one type rest on the same words, topic words apart."""
+    if hit.proposition.type != other.proposition.type:
+        return False
+    topic = {at for start, end in view.cues.get("topic", ()) for at in range(start, end)}
+    mine = {at for start, end in hit.spans for at in range(start, end)} - topic
+    theirs = {at for start, end in other.spans for at in range(start, end)} - topic
+    return not mine or mine <= theirs

@@ -1,0 +1,212 @@
+"""Finds cues and propositions in sentences. Everything is compiled once; a sentence costs a look-up a word and little more."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from monitor.topic.lexicon import TOPIC_CUE, Lexicon, Proposition
+from monitor.topic.patterns import GAP_WORDS, Item, Pattern, glued
+from workers.classify.segment import Sentence
+
+Phrase = tuple[Item, ...]
+Span = tuple[int, int]  # of words in a sentence, the end exclusive
+
+MAX_EXTENT = 30  # words between the first and last word of a match; what lies further apart is chance
+_MAX_WORD = 80
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A proposition found in a sentence: the words that carry it, and the wording of the lexicon that found it."""
+
+    proposition: Proposition
+    pattern: Pattern
+    spans: tuple[Span, ...]
+
+    @property
+    def first(self) -> int:
+        return min(start for start, _ in self.spans)
+
+    @property
+    def last(self) -> int:
+        return max(end for _, end in self.spans) - 1
+
+    @property
+    def weight(self) -> int:
+        """How much text carries the match: of two for the same words, the heavier is the more specific."""
+        return sum(end - start for start, end in self.spans) * 2 + len(self.spans)
+
+
+class View:
+    """A sentence with what the matcher knows of its words; made by `Matcher.view`."""
+
+    def __init__(self, sentence: Sentence, atoms: list[frozenset[int]], cues: dict[str, list[Span]]) -> None:
+        self.sentence = sentence
+        self.atoms = atoms
+        self.cues = cues
+        self.phrases: dict[int, list[Span]] = {}
+
+    def has(self, cue: str) -> bool:
+        """Whether the cue stands in the sentence."""
+        return cue in self.cues
+
+
+class Matcher:
+    """The lexicon and the stance cues of all languages, compiled."""
+
+    def __init__(self, lexicon: Lexicon, more_cues: Mapping[str, tuple[Phrase, ...]]) -> None:
+        self._words: dict[str, int] = {}
+        self._prefixes: dict[str, int] = {}
+        self._inside: dict[str, int] = {}
+        self._literals: dict[int, frozenset[int]] = {}
+        self._kept: list[Item] = []
+        cues: dict[str, list[Phrase]] = {}
+        for source in (lexicon.cues, more_cues):
+            for name, phrases in source.items():
+                cues.setdefault(name, []).extend(phrases)
+        self._cue_starts: dict[int, list[tuple[str, Phrase]]] = {}
+        for name, all_phrases in cues.items():
+            for phrase in all_phrases:
+                for atom in self._atoms_of(phrase):
+                    self._cue_starts.setdefault(atom, []).append((name, phrase))
+        self._by_atom: dict[int, list[tuple[Proposition, Pattern]]] = {}
+        self._by_cue: dict[str, list[tuple[Proposition, Pattern]]] = {}
+        for proposition in lexicon.propositions.values():
+            for pattern in proposition.patterns:
+                self._index(proposition, pattern)
+            for phrase in proposition.unless:
+                self._atoms_of(phrase)
+        self._prefix_lengths = sorted({len(prefix) for prefix in self._prefixes})
+        self._ids = functools.lru_cache(maxsize=32768)(self._look_up)
+        self.vocabulary = frozenset(w for w in (*self._words, *self._prefixes) if len(w) > 2) | {"no", "of", "is", "my", "by"}
+
+    def view(self, sentence: Sentence, topic_places: Iterable[Span]) -> View:
+        """The sentence with its cues. `topic_places` are spans of the folded text where the topic is named."""
+        atoms = [self._ids(word.text) if len(word.text) <= _MAX_WORD else self._look_up(word.text) for word in sentence.words]
+        view = View(sentence, atoms, {})
+        for at, present in enumerate(atoms):
+            for atom in present:
+                for name, phrase in self._cue_starts.get(atom, ()):
+                    end = self._match_at(view, phrase, at)
+                    if end:
+                        view.cues.setdefault(name, []).append((at, end))
+        for start, end in topic_places:
+            inside = [n for n, word in enumerate(sentence.words) if word.start < end and start < word.end]
+            if inside:
+                view.cues.setdefault(TOPIC_CUE, []).append((inside[0], inside[-1] + 1))
+        return view
+
+    def hits(self, view: View) -> list[Hit]:
+        """Every proposition found in the sentence, the best pattern of each."""
+        tried: set[int] = set()
+        best: dict[str, Hit] = {}
+        candidates = [pair for present in view.atoms for atom in present for pair in self._by_atom.get(atom, ())]
+        candidates += [pair for cue in view.cues for pair in self._by_cue.get(cue, ())]
+        for proposition, pattern in candidates:
+            if id(pattern) in tried:
+                continue
+            tried.add(id(pattern))
+            spans = self._match_pattern(view, pattern)
+            if spans is None or any(self._find(view, phrase) for phrase in proposition.unless):
+                continue
+            hit = Hit(proposition, pattern, spans)
+            known = best.get(proposition.key)
+            if known is None or (hit.weight, known.last - known.first) > (known.weight, hit.last - hit.first):
+                best[proposition.key] = hit
+        return list(best.values())
+
+    def _index(self, proposition: Proposition, pattern: Pattern) -> None:
+        for phrase in (*pattern.needs, *pattern.bars):
+            for item in phrase:
+                self._literal_ids(item)
+        head = pattern.needs[0][0]
+        for atom in self._literal_ids(head):
+            self._by_atom.setdefault(atom, []).append((proposition, pattern))
+        for cue in head.cues:
+            self._by_cue.setdefault(cue, []).append((proposition, pattern))
+
+    def _atoms_of(self, phrase: Phrase) -> frozenset[int]:
+        for item in phrase:
+            self._literal_ids(item)
+        return self._literal_ids(phrase[0])
+
+    def _literal_ids(self, item: Item) -> frozenset[int]:
+        known = self._literals.get(id(item))
+        if known is None:
+            known = frozenset(
+                table.setdefault(literal, len(self._words) + len(self._prefixes) + len(self._inside))
+                for table, literals in ((self._words, item.words), (self._prefixes, item.prefixes), (self._inside, item.inside))
+                for literal in literals
+            )
+            self._literals[id(item)] = known
+            self._kept.append(item)  # so that its id stays its own
+        return known
+
+    def _look_up(self, word: str) -> frozenset[int]:
+        found = []
+        exact = self._words.get(word)
+        if exact is not None:
+            found.append(exact)
+        for length in self._prefix_lengths:
+            if length > len(word):
+                break
+            prefix = self._prefixes.get(word[:length])
+            if prefix is not None:
+                found.append(prefix)
+        if not word.isascii() and any(glued(char) for char in word[:_MAX_WORD]):
+            found += [atom for part, atom in self._inside.items() if part in word]
+        return frozenset(found)
+
+    def _match_pattern(self, view: View, pattern: Pattern) -> tuple[Span, ...] | None:
+        found = []
+        for phrase in pattern.needs:
+            spans = self._find(view, phrase)
+            if not spans:
+                return None
+            found.append(spans)
+        if any(self._find(view, phrase) for phrase in pattern.bars):
+            return None
+        best: tuple[Span, ...] | None = None
+        best_extent = MAX_EXTENT + 1
+        for anchor in found[0][:8]:
+            chosen = [anchor, *(min(spans, key=lambda span: abs(span[0] - anchor[0])) for spans in found[1:])]
+            extent = max(end for _, end in chosen) - min(start for start, _ in chosen)
+            if extent < best_extent:
+                best, best_extent = tuple(chosen), extent
+        return best
+
+    def _find(self, view: View, phrase: Phrase) -> list[Span]:
+        """Every place of a phrase in the sentence."""
+        known = view.phrases.get(id(phrase))
+        if known is None:
+            known = []
+            head = phrase[0]
+            literals = self._literal_ids(head)
+            starts = {at for at, present in enumerate(view.atoms) if literals and not literals.isdisjoint(present)}
+            starts |= {start for cue in head.cues for start, _ in view.cues.get(cue, ())}
+            for at in sorted(starts):
+                end = self._match_at(view, phrase, at)
+                if end:
+                    known.append((at, end))
+            view.phrases[id(phrase)] = known
+        return known
+
+    def _match_at(self, view: View, phrase: Phrase, at: int) -> int:
+        """The end of the phrase where it starts at word `at`, the nearest of several; 0 where it does not."""
+        ends = {at}
+        for number, item in enumerate(phrase):
+            reach = GAP_WORDS + 1 if item.gap and number else 1
+            ends = {end for place in ends for start in range(place, place + reach) for end in self._item_ends(view, item, start)}
+            if not ends:
+                return 0
+        return min(ends)
+
+    def _item_ends(self, view: View, item: Item, at: int) -> list[int]:
+        if at >= len(view.atoms):
+            return []
+        ends = [] if self._literal_ids(item).isdisjoint(view.atoms[at]) else [at + 1]
+        for cue in item.cues:
+            ends += [end for start, end in view.cues.get(cue, ()) if start == at]
+        return ends

@@ -1,0 +1,126 @@
+"""Reads the numbers that make one claim differ from another: percentages, factors ("triples"), counts ("20 billion")."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.topic.lexicon import NumberKind
+
+_WORDS = {
+    **dict(
+        zip(
+            "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty "
+            "ninety hundred".split(),
+            (*range(1, 13), 15, 20, 30, 40, 50, 60, 70, 80, 90, 100),
+            strict=True,
+        )
+    ),
+    **{"a": 1, "half": 50, "cent": 100, "cien": 100, "hundert": 100, "cem": 100, "cento": 100, "sto": 100, "yuz": 100},
+}
+_FACTORS = {
+    **dict.fromkeys(
+        ("double", "doubles", "doubled", "doubling", "twice", "twofold", "verdoppelt", "raddoppia", "raddoppiano"), 2
+    ),
+    **dict.fromkeys(("duplica", "dobra", "double", "podwaja", "twofold", "두배", "doblar"), 2),
+    **dict.fromkeys(("triple", "triples", "tripled", "tripling", "threefold", "thrice", "trebles", "trebled", "treble"), 3),
+    **dict.fromkeys(
+        ("triplica", "triplican", "triplicano", "triplent", "verdreifacht", "verdreifachen", "potraja", "trebling"), 3
+    ),
+    **dict.fromkeys(("quadruple", "quadruples", "fourfold", "vervierfacht"), 4),
+    **dict.fromkeys(("fivefold", "quintuples"), 5),
+    **dict.fromkeys(("sixfold",), 6),
+    **dict.fromkeys(("tenfold",), 10),
+}
+_SCALES = {
+    **dict.fromkeys(("million", "millions", "mio", "millionen", "millones", "milhoes", "milioni", "milionow", "milyon"), 10**6),
+    **dict.fromkeys(("billion", "billions", "bn", "billon", "bilion", "bil", "b", "milliards", "milliard", "milliarden"), 10**9),
+    **dict.fromkeys(("bilhoes", "miliardi", "miliardow", "miliardy", "milyar", "mld", "mrd"), 10**9),
+    **dict.fromkeys(("trillion", "trillions", "trilhao", "trilhoes", "trilyon"), 10**12),
+    **dict.fromkeys(("億", "억"), 10**8),
+    **dict.fromkeys(("兆", "조"), 10**12),
+    **{"مليار": 10**9, "مليون": 10**6},
+}
+_NUMBER = r"(\d{1,9}(?:[.,]\d{1,3})?)"
+_PERCENT = re.compile(
+    rf"{_NUMBER} ?(?:%|٪|per ?cent|percent|pct|prozent|por ?ciento|por ?cento|pour ?cent|per ?cento|procent|yuzde|배 )"
+)
+_WORD_PERCENT = re.compile(r"\b([a-z]+)[ -](?:per ?cent|percent|prozent|por ciento|por cento|pour cent|per cento|procent)\b")
+_TIMES = re.compile(
+    rf"{_NUMBER}(?: ?x\b| ?- ?fold|fold| times| fach| mal\b| veces| vezes| fois| volte| kat\b| razy| ?배| ?倍| اضعاف| مرات)"
+)
+_WORD_TIMES = re.compile(r"\b([a-z]+)(?:[ -](?:times|fold|veces|vezes|fois|volte|kat|razy|mal)\b)")
+_ARABIC_TIMES = {"مرتين": 2, "ثلاث مرات": 3, "ثلاثه اضعاف": 3, "اربع مرات": 4}
+_COUNT = re.compile(
+    rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?)) ?[- ]?({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])"
+)
+_POWER = re.compile(r"\b(\d(?:\.\d)?) ?(?:x ?10 ?\^? ?|e)(\d{1,2})\b")
+_LONG = re.compile(r"\b\d{1,3}(?:[.,]\d{3}){2,4}\b")
+
+
+def read_number(kind: NumberKind, text: str) -> str | None:
+    """The number of that kind in a short folded text, in a canonical form ("300", "20-billion"), or None.
+
+    "Triples" and "3x" are read as 300 per cent and "doubles" as 100, which is how adverts use them.
+    """
+    if kind == "count":
+        return _count(text)
+    percent = _percent(text)
+    if percent is not None:
+        return percent
+    factor = _factor(text)
+    if factor is None:
+        return None
+    return "100" if factor == 2 else _plain(factor * 100)
+
+
+def _percent(text: str) -> str | None:
+    match = _PERCENT.search(text)
+    if match:
+        return _plain(float(match[1].replace(",", ".")))
+    match = _WORD_PERCENT.search(text)
+    return _plain(_WORDS[match[1]]) if match and match[1] in _WORDS else None
+
+
+def _factor(text: str) -> float | None:
+    match = _TIMES.search(text)
+    if match:
+        return float(match[1].replace(",", "."))
+    for match in _WORD_TIMES.finditer(text):
+        if match[1] in _WORDS:
+            return _WORDS[match[1]]
+    for word in re.findall(r"[^\W\d_]+", text):
+        if word in _FACTORS:
+            return _FACTORS[word]
+    return next((factor for words, factor in _ARABIC_TIMES.items() if words in text), None)
+
+
+def _count(text: str) -> str | None:
+    for match in _COUNT.finditer(text):
+        amount = float(match[1].replace(",", ".")) if match[1] else _words_value(match[2])
+        if amount:
+            return _named(amount * _SCALES[match[3]])
+    match = _POWER.search(text)
+    if match and 6 <= int(match[2]) <= 15:
+        return _named(float(match[1]) * 10 ** int(match[2]))
+    match = _LONG.search(text)
+    return _named(float(re.sub(r"[.,]", "", match[0]))) if match else None
+
+
+def _words_value(words: str) -> float:
+    values = [_WORDS.get(word, 0) for word in re.split(r"[ -]", words)]
+    if len(values) == 2 and values[1] == 100 and values[0] in range(1, 10):
+        return values[0] * 100
+    if len(values) == 2 and values[0] == 0:
+        return values[1]
+    return sum(values) if all(values) else 0
+
+
+def _named(amount: float) -> str:
+    for scale, name in ((10**12, "trillion"), (10**9, "billion"), (10**6, "million")):
+        if amount >= scale:
+            return f"{_plain(amount / scale)}-{name}"
+    return _plain(amount)
+
+
+def _plain(number: float) -> str:
+    return f"{number:.10g}"

@@ -1,0 +1,118 @@
+"""Cuts a folded text into sentences, clauses and words. Offsets are those of the folded text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import msgspec
+
+MAX_WORDS = 120  # a sentence longer than this is cut: no claim needs more, and matching stays quick on hostile text
+MAX_HASHTAG = 48
+
+_WORD = re.compile(r"[^\W_]+")
+_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|(?:\s*#\w+){2,}\s*$|\s[|•·▪►✅✔➡→]\s?")
+_ABBREVIATIONS = frozenset("dr mr mrs ms prof st vs approx no nr eg ie e.g i.e etc inc ltd u.s u.k ca bzw dra sra art al".split())
+_BREAK = re.compile(r"[,;:()\"]| - |\.\.\.|[*•✅✔]")
+_HASHTAG = re.compile(r"#(\w{3,})")
+_JOINTS = frozenset(
+    "but yet however although though because whereas while so then which since unless "
+    "pero aunque porque mais porem car aber weil denn obwohl ma perche pero ama cunku ale bo poniewaz لكن".split()
+)
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A word of the folded text and the number of its clause in the sentence."""
+
+    text: str
+    start: int
+    end: int
+    clause: int
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """A sentence: its words, the spans of its clauses, and whether it ends as a question. `hashtag`: it is one hashtag taken apart."""
+
+    start: int
+    end: int
+    words: tuple[Word, ...]
+    clauses: tuple[tuple[int, int], ...]
+    question: bool
+    hashtag: bool = False
+
+
+def sentences(text: str, vocabulary: Collection[str] = ()) -> list[Sentence]:
+    """The sentences of a folded text, then one for each hashtag that is several words of `vocabulary` run together."""
+    found = []
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if match[0].startswith(".") and _abbreviates(text, match.start(), start):
+            continue
+        found += _sentence(text, start, match.end(), "?" in match[0] or "？" in match[0])
+        start = match.end()
+    found += _sentence(text, start, len(text), False)
+    return found + _hashtags(text, vocabulary)
+
+
+def _abbreviates(text: str, dot: int, start: int) -> bool:
+    last = text[max(start, dot - 12) : dot].rsplit(None, 1)
+    return bool(last) and last[-1].lstrip("(\"'") in _ABBREVIATIONS
+
+
+def _sentence(text: str, start: int, end: int, question: bool) -> list[Sentence]:
+    """The words from start to end as one sentence, or several where there are too many."""
+    breaks = [match.start() for match in _BREAK.finditer(text, start, end)]
+    words: list[Word] = []
+    clauses: list[tuple[int, int]] = []
+    clause_start, at_break = start, 0
+    found: list[Sentence] = []
+    for match in _WORD.finditer(text, start, end):
+        crossed = False
+        while at_break < len(breaks) and breaks[at_break] < match.start():
+            crossed = True
+            at_break += 1
+        if words and (crossed or match[0] in _JOINTS):
+            clauses.append((clause_start, words[-1].end))
+            clause_start = match.start()
+        elif not words:
+            clause_start = match.start()
+        words.append(Word(match[0], match.start(), match.end(), len(clauses)))
+        if len(words) == MAX_WORDS:
+            clauses.append((clause_start, words[-1].end))
+            found.append(Sentence(words[0].start, words[-1].end, tuple(words), tuple(clauses), False))
+            words, clauses = [], []
+    if words:
+        clauses.append((clause_start, words[-1].end))
+        found.append(Sentence(words[0].start, end, tuple(words), tuple(clauses), question))
+    return found
+
+
+def _hashtags(text: str, vocabulary: Collection[str]) -> list[Sentence]:
+    found = []
+    for match in _HASHTAG.finditer(text):
+        parts = _split(match[1][:MAX_HASHTAG], vocabulary) if len(match[1]) <= MAX_HASHTAG else []
+        if len(parts) > 1:
+            words, at = [], match.start(1)
+            for part in parts:
+                words.append(Word(part.strip("_"), at, at + len(part), 0))
+                at += len(part)
+            words = [word for word in words if word.text]
+            span = (match.start(), match.end())
+            found.append(Sentence(*span, tuple(words), (span,), False, True))
+    return found
+
+
+def _split(tag: str, vocabulary: Collection[str]) -> list[str]:
+    """The fewest words of the vocabulary that make up the tag; [] where there are none."""
+    best: list[list[str] | None] = [[]] + [None] * len(tag)
+    for end in range(1, len(tag) + 1):
+        for start in range(max(0, end - 20), end):
+            before = best[start]
+            if before is None:
+                continue
+            part = tag[start:end]
+            if (part in vocabulary or part == "_" or part.isdigit()) and (
+                best[end] is None or len(before) + 1 < len(best[end] or [])
+            ):
+                best[end] = [*before, part]
+    return best[len(tag)] or []

@@ -1,0 +1,57 @@
+"""The whole way from a text to its judgement: classify, identify, judge. The pipeline and `exowatch classify` both call this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.topic import Topic
+from monitor.words import Judgement, Occurrence
+from workers.classify import Classifier, Found, Scorer
+from workers.identify import identify
+from workers.judge import explain, rule
+
+
+class Judge:
+    """Judges texts by a topic pack. `jurisdictions` are the configured ones, most important first."""
+
+    def __init__(self, topic: Topic, jurisdictions: Sequence[str] = ("US", "UK", "EU"), scorer: Scorer | None = None) -> None:
+        self._topic = topic
+        self._jurisdictions = tuple(jurisdictions)
+        self.classifier = Classifier(topic, scorer)
+
+    def judge(self, id: str, text: str, lang: str | None = None) -> Judgement:
+        """The judgement of one text. Pure, and quick for texts of any length."""
+        reading = self.classifier.read(text, lang)
+        claims = tuple(self._occurrence(text, found) for found in reading.claims)
+        return Judgement(
+            id=id,
+            relevant=reading.relevant,
+            language=reading.language,
+            adverse_event=reading.adverse_event,
+            alert=any(claim.alerting for claim in claims),
+            claims=claims,
+            classifier=self.classifier.version,
+            register=self._topic.register.version,
+        )
+
+    def _occurrence(self, text: str, found: Found) -> Occurrence:
+        identity = identify(found)
+        ruling = rule(found, self._topic.register, self._jurisdictions)
+        return Occurrence(
+            quote=text[found.start : found.end],
+            start=found.start,
+            end=found.end,
+            type=found.type,
+            stance=found.stance,
+            distance=found.distance,
+            testimonial=found.testimonial,
+            claim_id=identity.claim_id,
+            claim=identity.claim,
+            verdict=ruling.verdict,
+            verdicts=ruling.verdicts,
+            basis=ruling.basis,
+            confidence=found.confidence,
+            evidence=ruling.evidence,
+            why=explain(found, ruling),
+            entry=ruling.entry,
+        )
