@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, cast
+from contextlib import aclosing
+from typing import Any
 
 import msgspec
 import structlog
@@ -59,13 +60,14 @@ async def _serve(request: web.Request, filters: Filters, wanted: list[str]) -> w
         position = await parts.stream.signal_position()  # before the headers go, so that nothing is missed after them
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"})
     await response.prepare(request)
-    tail = cast("AsyncGenerator[Signal]", parts.stream.signals(position))
+    tail = parts.stream.signals(position)
     try:
         await _send(response, b"retry: 3000\n: listening\n\n")
-        async for signal in _with_heartbeats(tail, parts.closing):
-            data = b":\n\n" if signal is None else await _event(parts, signal, filters, wanted)
-            if data:
-                await _send(response, data)
+        async with aclosing(_with_heartbeats(tail, parts.closing)) as coming:
+            async for signal in coming:
+                data = b":\n\n" if signal is None else await _event(parts, signal, filters, wanted)
+                if data:
+                    await _send(response, data)
     except TimeoutError:
         log.info("a slow listener was dropped", waited_s=PATIENCE_S)
         if request.transport is not None:
@@ -85,7 +87,7 @@ async def _send(response: web.StreamResponse, data: bytes) -> None:
     await asyncio.wait_for(response.write(data), PATIENCE_S)
 
 
-async def _with_heartbeats(tail: AsyncIterator[Signal], closing: asyncio.Event) -> AsyncIterator[Signal | None]:
+async def _with_heartbeats(tail: AsyncIterator[Signal], closing: asyncio.Event) -> AsyncGenerator[Signal | None]:
     """The signals, and None whenever HEARTBEAT_S passed without one; ends when the server closes."""
     end = asyncio.ensure_future(closing.wait())
     coming: asyncio.Future[Signal] | None = None
@@ -107,9 +109,9 @@ async def _with_heartbeats(tail: AsyncIterator[Signal], closing: asyncio.Event) 
             yield signal
     finally:
         for task in (end, coming):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in (end, coming) if task is not None), return_exceptions=True)
+            while task is not None and not task.done():
+                task.cancel()  # once may not do: redis-py can swallow a cancellation while it connects
+                await asyncio.wait({task}, timeout=0.1)
 
 
 async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[str]) -> bytes | None:

@@ -99,7 +99,7 @@ def _places(one: Mention, claim_id: str) -> list[Place]:
 
 async def _timeline(connection: AsyncConnection, claim_id: str) -> list[Day]:
     # Ids hold the time of arrival in their upper bits.
-    day: Any = (occurrence.c.mention_id // literal_column(str(_DAY << 21), BigInteger)).label("day")
+    day: Any = occurrence.c.mention_id.op("/", return_type=BigInteger)(literal_column(str(_DAY << 21))).label("day")
     rows = await connection.execute(
         select(day, func.count(func.distinct(occurrence.c.mention_id)))
         .where(occurrence.c.claim_id == claim_id)

@@ -63,7 +63,7 @@ def matching(dialect: str, filters: Filters) -> tuple[Select[Any], Any]:
     if filters.text:
         index = table("mention_search")
         number: Any = search.search_rowid(dialect)
-        query = select(number).select_from(index).where(search.search_clause(dialect, filters.text))
+        query = select(number.label("id")).select_from(index).where(search.search_clause(dialect, filters.text))
         if filters.of_occurrence:
             query = query.where(select(1).where(occurrence.c.mention_id == number, of_occurrence(filters)).exists())
     elif filters.of_occurrence:

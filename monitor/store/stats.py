@@ -83,7 +83,7 @@ async def stats(connection: AsyncConnection, bucket: BucketSize, filters: Filter
 
 def _bucket_of(number: Any, step: int) -> Any:
     # Ids hold the time of arrival in their upper bits, so a bucket is a division and no second column is read.
-    return (number // literal_column(str(step << 21), BigInteger)).label("bucket")
+    return number.op("/", return_type=BigInteger)(literal_column(str(step << 21))).label("bucket")
 
 
 async def _counted(connection: AsyncConnection, query: Select[Any]) -> dict[int, dict[str, int]]:

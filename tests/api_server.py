@@ -1,0 +1,90 @@
+"""The real HTTP server of exowatch for tests: on a free port of this machine, over a real database and a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from monitor.stream import Stream
+
+from monitor.api import make_app
+from monitor.intake import Intake, Pseudonyms
+from monitor.settings import Settings
+from monitor.store import Database
+
+ENDPOINT = {
+    "name": "case-system",
+    "kind": "webhook",
+    "url": "http://127.0.0.1:9/hook",
+    "secret": "whsec_" + "A" * 42 + "A=",
+    "allow_private": True,
+}
+
+
+class Words:
+    """A topic of one word."""
+
+    def find(self, text: str) -> tuple[str, ...]:
+        return ("exosome",) if "exosome" in text.lower() else ()
+
+
+@dataclass
+class Api:
+    """A running server and a client of it."""
+
+    url: str
+    client: aiohttp.ClientSession
+    database: Database
+    stream: Stream
+    app: web.Application
+    unready: list[str] = field(default_factory=list)
+
+    async def get(self, path: str, **more: Any) -> tuple[int, Any]:
+        """Status and JSON of an answer."""
+        async with self.client.get(self.url + path, **more) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def post(self, path: str, **more: Any) -> tuple[int, Any]:
+        """Status and JSON of an answer."""
+        async with self.client.post(self.url + path, **more) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def page(self, path: str, **more: Any) -> str:
+        """The HTML of a page that must be there."""
+        async with self.client.get(self.url + path, headers={"Accept": "text/html"}, **more) as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+
+@asynccontextmanager
+async def serving(database: Database, redis_url: str, *, token: str = "") -> AsyncIterator[Api]:
+    """The server, until the end of the block."""
+    settings = Settings(api={"token": token}, endpoint=[ENDPOINT])
+    stream = await Stream.open(redis_url)
+    unready: list[str] = []
+
+    async def ready() -> Sequence[str]:
+        return unready
+
+    app = make_app(
+        settings=settings,
+        database=database,
+        stream=stream,
+        intake=Intake(stream, Words(), Pseudonyms("pseudonym", b"key")),
+        ready=ready,
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        try:
+            yield Api(f"http://127.0.0.1:{port}", client, database, stream, app, unready)
+        finally:
+            await runner.cleanup()
+            await stream.close()
