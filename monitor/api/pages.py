@@ -22,6 +22,7 @@ from monitor.words import now_ms
 _SHOWN = 30  # claims on the first page
 _UNWELL = ("failing", "down", "silent")
 _DAY_MS = 86_400_000
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def _web_address(url: str | None) -> str | None:
@@ -39,8 +40,8 @@ def _named(word: str) -> str:
 
 
 def _short(text: str | None, length: int = 280) -> str:
-    """A quote on one line, cut between words."""
-    words = " ".join((text or "").split())
+    """A quote on one line, cut between words, without the marks that turn the direction of what follows them."""
+    words = " ".join((text or "").translate(_TURNING).split())
     if len(words) <= length:
         return words
     cut = words[:length]

@@ -1,0 +1,102 @@
+"""`classify`: posts in, judgements out; no daemon, no database, no data folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import IO, Any
+
+import click
+import msgspec
+from workers.judgement import Judge
+
+from monitor import words
+from monitor.cli.group import cli, settings_of, topic_folder
+from monitor.cli.output import plain
+from monitor.topic import load_topic
+from monitor.words import MAX_TEXT, compose_text
+
+MAX_LINE = 2_000_000  # bytes; a longer one is no post
+
+
+class _BadLineError(ValueError):
+    """A line that is no post; the text says why."""
+
+
+class _Given(msgspec.Struct, frozen=True):
+    id: str
+    text: str
+    lang: str | None
+
+
+@cli.command(epilog="""Example:  echo '{"id": "1", "text": "These drops are FDA approved"}' | exowatch classify""")
+@click.argument("file", type=click.File("rb"), default="-")
+@click.pass_context
+def classify(context: click.Context, file: IO[bytes]) -> int:
+    """Judge the posts of FILE (- or nothing: stdin), one a line.
+
+    A line that begins with { is an object with "text" and, where wanted, "id", "title" and "lang"; any other line is a text, and
+    its id is the number of the line. Judgements are printed as JSON lines in the same order. A line that is neither goes to
+    stderr, the others go on, and the exit status is 1.
+    """
+
+    settings = settings_of(context)
+    judge = Judge(load_topic(topic_folder(context, settings)), settings.alerts.jurisdictions)
+    status = 0
+    for number, line in _lines(file):
+        try:
+            given = _read(number, line)
+            if given is None:
+                continue
+            judgement = judge.judge(given.id, given.text, given.lang)
+        except _BadLineError as error:
+            print(f"exowatch: line {number}: {plain(str(error))}", file=sys.stderr)
+            status = 1
+            continue
+        sys.stdout.buffer.write(words.encode(judgement) + b"\n")
+        sys.stdout.buffer.flush()  # whoever reads along sees each as it comes
+    return status
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers, from 1; of one that is too long its beginning, so that no input fills the memory."""
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        rest = line
+        while rest and not rest.endswith(b"\n") and len(rest) > MAX_LINE:
+            rest = file.readline(MAX_LINE + 1)
+        yield number, line
+
+
+def _read(number: int, line: bytes) -> _Given | None:
+    """The post of a line, None for an empty one. Raises _BadLineError."""
+    if len(line.rstrip(b"\r\n")) > MAX_LINE:
+        raise _BadLineError(f"longer than {MAX_LINE:,} bytes")
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+    except UnicodeDecodeError:
+        raise _BadLineError("not UTF-8") from None
+    if not text:
+        return None
+    if not text.startswith("{"):
+        return _Given(str(number), text[:MAX_TEXT], None)
+    try:
+        raw = msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise _BadLineError(f"begins with {{ and is not JSON: {reason}") from None
+    return _from_object(number, raw)
+
+
+def _from_object(number: int, raw: dict[str, Any]) -> _Given:
+    if not isinstance(raw.get("text"), str):
+        raise _BadLineError('an object without "text"')
+    for name in ("title", "lang"):
+        if not isinstance(raw.get(name), str | None):
+            raise _BadLineError(f'"{name}" is not text')
+    name = raw.get("id", number)
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise _BadLineError('"id" is not text')
+    text = compose_text(raw["title"], raw["text"]) if raw.get("title") else raw["text"]
+    return _Given(str(name), text[:MAX_TEXT], raw.get("lang"))

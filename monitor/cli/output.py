@@ -1,0 +1,119 @@
+"""Printing what was found: a table that fits the terminal, plain lines in a pipe, JSON, JSON lines, CSV.
+
+Text from posts is hostile: what could steer a terminal or a spreadsheet does not reach it from a table or from CSV. JSON is
+printed exactly as HTTP answers it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar, get_args
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from monitor import words
+from monitor.words import Page
+
+Format = Literal["table", "json", "jsonl", "csv"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])|\x9b[0-?]*[ -/]*[@-~]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PIPE_TEXT = 500  # characters of one cell, where no terminal says how much fits
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of a table: its heading, what stands in it, and whether it may be cut where room is short."""
+
+    heading: str
+    cell: Callable[[Any], Any]
+    long: bool = False
+
+
+def format_option(function: F) -> F:
+    """Adds --format."""
+    return click.option(
+        "--format", "how", type=click.Choice(get_args(Format)), default="table", show_default=True, help="How to print it."
+    )(function)
+
+
+def plain(text: str, *, keep_lines: bool = False) -> str:
+    """A text without anything that steers a terminal, on one line unless lines are kept."""
+    harmless = _CONTROL.sub("", _SEQUENCE.sub("", text))
+    return harmless if keep_lines else " ".join(harmless.split())
+
+
+def print_page(page: Page[Any], columns: Sequence[Column], how: Format) -> None:
+    """A page of a list in the format asked for; where more follows, a table says how to see it."""
+    if how == "json":
+        print_json(page)
+    elif how == "jsonl":
+        for item in page.items:
+            print_json(item)
+    elif how == "csv":
+        _print_csv(page.items)
+    else:
+        print_table(page.items, columns)
+        if page.next is not None:
+            print(f"More follow: add --cursor {page.next}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """One record as HTTP answers it."""
+    sys.stdout.buffer.write(words.encode(value) + b"\n")
+
+
+def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
+    """Items as a table on a terminal; in a pipe as lines of tab-separated cells after a line of headings."""
+    rows = [[plain(_text(column.cell(item))) for column in columns] for item in items]
+    if not sys.stdout.isatty():
+        print("\t".join(column.heading for column in columns))
+        for row in rows:
+            print("\t".join(cell[:_PIPE_TEXT] for cell in row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column.heading, no_wrap=True, overflow="ellipsis", ratio=1 if column.long else None)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(markup=False, highlight=False, emoji=False).print(table if rows else Text("Nothing found."))
+
+
+def _print_csv(items: Sequence[Any]) -> None:
+    """Items as CSV with a row of names; what is nested stands in its cell as JSON."""
+    if not items:
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(items[0].__struct_fields__)
+    for item in items:
+        writer.writerow(_csv_cell(getattr(item, name)) for name in item.__struct_fields__)
+
+
+def _csv_cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    text = plain(value, keep_lines=True) if isinstance(value, str) else words.encode(value).decode()
+    return "'" + text if text.startswith(_FORMULA) else text  # a spreadsheet would run it
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)
+
+
+def short_time(time: str | None) -> str:
+    """A time as tables show it, to the minute, in UTC."""
+    return "" if time is None else time[:16].replace("T", " ")

@@ -1,0 +1,135 @@
+"""`mentions`, `claims`, `alerts`, `sources`: the lists, with the filters that HTTP has too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.cli.database import opened
+from monitor.cli.group import cli, settings_of
+from monitor.cli.output import Column, Format, format_option, print_page, short_time
+from monitor.store import FilterError, Filters, parse_filters
+from monitor.store import alerts as stored_alerts
+from monitor.store import claims as stored_claims
+from monitor.store import mentions as stored_mentions
+from monitor.store import sources as stored_sources
+from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, Page
+
+F = TypeVar("F", bound=Callable[..., Any])
+Lister = Callable[[AsyncConnection, Filters], Awaitable[Page[Any]]]
+
+_FILTERS: tuple[tuple[str, bool, str], ...] = (
+    ("since", False, "Heard since: a duration back from now (24h, 7d) or a time."),
+    ("until", False, "Heard before: a duration back from now or a time."),
+    ("type", True, f"Claim type: {', '.join(CLAIM_TYPES)}."),
+    ("verdict", True, f"Verdict: {', '.join(VERDICTS)}."),
+    ("stance", True, f"Stance: {', '.join(STANCES)}."),
+    ("source", True, "Name of a source."),
+    ("platform", True, "Name of a platform."),
+    ("text", False, 'All these words; "a phrase"; prefix*.'),
+    ("claim", True, "Id of a claim."),
+    ("limit", False, "How many at most (default 50, at most 500)."),
+    ("cursor", False, "Go on where another list ended."),
+)
+
+
+def filter_options(function: F) -> F:
+    """Adds the filters of every list; one that is repeated means "or"."""
+    for name, repeatable, explained in reversed(_FILTERS):
+        function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
+    return function
+
+
+def filters_of(given: dict[str, Any]) -> Filters:
+    """The filters from a command's options. Raises UsageError."""
+    asked = {name: [value] if isinstance(value, str) else list(value) for name, value in given.items() if value}
+    try:
+        return parse_filters(asked)
+    except FilterError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+
+
+def _list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+    filters = filters_of(given)
+
+    async def read() -> Page[Any]:
+        async with opened(settings_of(context)) as database, database.read() as connection:
+            return await lister(connection, filters)
+
+    try:
+        page = asyncio.run(read())
+    except FilterError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+    print_page(page, columns, how)
+
+
+@cli.command(epilog='Example:  exowatch mentions --since 24h --type safety --text "no side effects"')
+@filter_options
+@format_option
+@click.pass_context
+def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
+    """List mentions, newest first."""
+    columns = (
+        Column("seen", lambda one: short_time(one.seen_at)),
+        Column("id", lambda one: one.id),
+        Column("platform", lambda one: one.platform),
+        Column("claims", lambda one: ", ".join(dict.fromkeys(f"{c.type} {c.verdict}" for c in one.claims)), long=True),
+        Column("text", lambda one: one.text if one.text is not None else f"({one.state})", long=True),
+    )
+    _list(context, stored_mentions.page, given, columns, how)
+
+
+@cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
+@filter_options
+@format_option
+@click.pass_context
+def claims(context: click.Context, /, how: Format, **given: Any) -> None:
+    """List claims, the latest first seen first."""
+    columns = (
+        Column("first seen", lambda one: short_time(one.first_seen)),
+        Column("id", lambda one: one.id),
+        Column("type", lambda one: one.type),
+        Column("verdict", lambda one: one.verdict),
+        Column("mentions", lambda one: one.mentions),
+        Column("authors", lambda one: one.authors),
+        Column("claim", lambda one: one.claim, long=True),
+    )
+    _list(context, stored_claims.page, given, columns, how)
+
+
+@cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl")
+@filter_options
+@format_option
+@click.pass_context
+def alerts(context: click.Context, /, how: Format, **given: Any) -> None:
+    """List alerts, newest first."""
+    columns = (
+        Column("raised", lambda one: short_time(one.created_at)),
+        Column("id", lambda one: one.id),
+        Column("kind", lambda one: one.kind),
+        Column("claim", lambda one: one.claim_id),
+        Column("summary", lambda one: one.summary, long=True),
+    )
+    _list(context, stored_alerts.page, given, columns, how)
+
+
+@cli.command(epilog="Example:  exowatch sources --format json")
+@filter_options
+@format_option
+@click.pass_context
+def sources(context: click.Context, /, how: Format, **given: Any) -> None:
+    """List sources and how each is; filters other than --source ask for a mention of theirs that passes."""
+    columns = (
+        Column("name", lambda one: one.name),
+        Column("kind", lambda one: one.kind),
+        Column("state", lambda one: one.state),
+        Column("heard", lambda one: one.heard),
+        Column("lag s", lambda one: one.lag_s),
+        Column("last success", lambda one: short_time(one.last_success)),
+        Column("last error", lambda one: one.last_error, long=True),
+    )
+    _list(context, stored_sources.page, given, columns, how)
