@@ -23,13 +23,16 @@ class Proposition(msgspec.Struct, frozen=True, kw_only=True):
 
     `number_key` and `number_claim` take the place of `key` and `claim` where the post gives a number of that kind. `over` names
     propositions that give way where both are found in one clause. `jurisdiction` is set where the proposition names an authority.
-    `harm` marks reports of harm; `sure` is how often the proposition is right when its pattern is found.
+    Patterns under `denied` find its denial ("banned"). `negative` says that the proposition itself is worded with a negation ("no
+    side effects"), so that a negation among the words that matched is not a denial. `harm` marks reports of harm; `sure` is how often the proposition is right when its pattern is found.
     """
 
     key: str
     type: ClaimType
     claim: str
     patterns: tuple[Pattern, ...]
+    denied: tuple[Pattern, ...] = ()
+    negative: bool = False
     entry: str | None = None
     unless: tuple[tuple[Item, ...], ...] = ()
     over: tuple[str, ...] = ()
@@ -91,15 +94,17 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
     if isinstance(raw, dict) and isinstance(raw.get("key"), str):
         where = f"{where} ({raw['key']})"
     optional: dict[str, Any] = {"entry": str, "unless": list, "over": list, "jurisdiction": str, "number": dict, "harm": bool}
-    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, {**optional, "sure": (float, int)})
+    optional |= {"sure": (float, int), "denied": list, "negative": bool}
+    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, optional)
     if not _KEY.match(values["key"]):
         raise TopicError(f"{where}: a key is small letters, digits and hyphens")
-    patterns = tuple(_parsed(parse_pattern, wording, f"{where}, when") for wording in texts_of(values["when"], f"{where}, when"))
+    patterns = _patterns(values, "when", where)
+    denied = _patterns(values, "denied", where)
     unless = tuple(
         _parsed(parse_phrase, wording, f"{where}, unless")
         for wording in (texts_of(values["unless"], f"{where}, unless") if values.get("unless") else ())
     )
-    named = {name for pattern in patterns for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
+    named = {name for pattern in (*patterns, *denied) for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
     unknown = sorted(named - cues.keys() - {TOPIC_CUE})
     if unknown:
         raise TopicError(f"{where}: there is no cue named {unknown[0]!r}; cues are {', '.join(sorted(cues)) or 'none yet'}")
@@ -119,6 +124,8 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
         type=kind,
         claim=values["claim"].strip(),
         patterns=patterns,
+        denied=denied,
+        negative=bool(values.get("negative")),
         entry=values.get("entry"),
         unless=unless,
         over=texts_of(values["over"], f"{where}, over") if values.get("over") else (),
@@ -129,6 +136,12 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
         harm=bool(values.get("harm")),
         sure=float(sure),
     )
+
+
+def _patterns(values: dict[str, Any], field: str, where: str) -> tuple[Pattern, ...]:
+    if not values.get(field):
+        return ()
+    return tuple(_parsed(parse_pattern, wording, f"{where}, {field}") for wording in texts_of(values[field], f"{where}, {field}"))
 
 
 def _parsed(parse: Any, wording: str, where: str) -> Any:
