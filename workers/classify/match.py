@@ -86,10 +86,10 @@ class Matcher:
         self._ids = functools.lru_cache(maxsize=32768)(self._look_up)
         self.vocabulary = frozenset(w for w in (*self._words, *self._prefixes) if len(w) > 2) | {"no", "of", "is", "my", "by"}
 
-    def view(self, sentence: Sentence, topic_places: Iterable[Span], language: str | None) -> View:
+    def view(self, sentence: Sentence, topic_places: Iterable[Span], languages: frozenset[str]) -> View:
         """The sentence with its cues. `topic_places` are spans of the folded text where the topic is named.
 
-        Of the cues named for a language (`es:not`) those of the text's own language count, or all where it is unknown.
+        Of the cues named for a language (`es:not`) those of the text's likely languages count.
         """
         atoms = [self._ids(word.text) if len(word.text) <= _MAX_WORD else self._look_up(word.text) for word in sentence.words]
         view = View(sentence, atoms, {})
@@ -99,7 +99,7 @@ class Matcher:
                     place = self._match_at(view, phrase, at)
                     if place:
                         own, _, plain = name.rpartition(":")
-                        if not own or language is None or own == language:
+                        if not own or own in languages:
                             view.cues.setdefault(plain, []).append((at, place[-1][1]))
         for start, end in topic_places:
             inside = [n for n, word in enumerate(sentence.words) if word.start < end and start < word.end]

@@ -14,7 +14,15 @@ _VERBS_FIRST = frozenset(
     "is are was were do does did has have will should isnt arent ist sind hat haben wirken helfen kann konnen czy hal".split()
 )
 _MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
-_SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any"])
+_FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
+_SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any", "there", "there's", "plant", "rose", "people", "anyone", "human"])
+
+
+_LEFT_STANDING = frozenset(
+    "only just wonder doubt needle needles more surgery joke lie cap kidding longer filter exception exceptions excuse excuses notes"
+    " controls control blood idea questions brainer secret matter knife sniffles even but talks tells wants mentions else placebo"
+    " comparison filler pills drugs scalpel bs judgement judgment regrets shame pain appointment".split()
+)
 
 
 class StanceReading(msgspec.Struct, frozen=True):
@@ -39,10 +47,12 @@ def read_stance(hit: Hit, place: Surroundings) -> StanceReading:
     """The stance of the post towards the proposition of the hit."""
     denied = _denied(hit, place)
     asked = _asked(hit, place)
-    if denied and not (asked and denied in ("not", "false", "banned")):
+    if denied and not (asked == "ask" and denied in ("not", "banned")):
         return StanceReading("denies", False, denied)
     if asked:
         return StanceReading("asks", False, asked)
+    if _asked_after(place):
+        return StanceReading("asks", False, "whether")
     told = _reported(hit, place)
     if told:
         return StanceReading("reports", told == "alleges" or _distant(hit, place), told)
@@ -70,25 +80,29 @@ def _asked(hit: Hit, place: Surroundings) -> str:
             return ""  # "hives since yesterday, has this happened to anyone?" tells of the hives
         earlier = [start for start in opens if words[start].clause <= words[hit.last].clause]
         return "" if later and not earlier and words[hit.last].clause < words[later[0]].clause else "ask"
-    if opens and opens[0] <= 1 and hit.last > 0 and _verb_first(view, opens[0]):
-        return "ask"
-    return ""
+    return "ask" if opens and hit.last > 0 and _verb_first(view) else ""
 
 
-def _verb_first(view: View, at: int) -> bool:
-    """Whether the words at the opening are put as in a question: "are exosomes …", "can they …", but not "may help …"."""
-    words = [word.text for word in view.sentence.words[at : at + 3]]
-    if not words:
+def _asked_after(place: Surroundings) -> bool:
+    """"… Is that true?": a short question on the sentence before it."""
+    after = place.after
+    if after is None or not after.sentence.question or len(after.sentence.words) > 8 or len(after.sentence.words) < 3:
         return False
-    if words[0] in ("wait", "so", "ok", "and", "but", "hey"):
+    first, second = (word.text for word in after.sentence.words[:2])
+    return first in ("is", "are", "does", "true", "really") and second in ("that", "this", "it", "or", "they")
+
+
+def _verb_first(view: View) -> bool:
+    """Whether a sentence without its mark is put as a question: "are exosomes …", "can they …", but not "may help …"."""
+    words = [word.text for word in view.sentence.words[:4]]
+    at = 0
+    while at < 2 and len(words) > 1 and words[0] in _FILLERS:
         words = words[1:]
         at += 1
-    if not words or (len(words) > 1 and words[1] in ("t", "not", "only", "been", "to", "had")):
+    if len(words) < 2 or words[1] in ("t", "not", "only", "been", "to", "had", "help", "be"):
         return False
     topic_next = any(start == at + 1 for start, _ in view.cues.get("topic", ()))
-    if words[0] in _MODALS:
-        return topic_next or (len(words) > 1 and words[1] in _SUBJECTS)
-    return words[0] in _VERBS_FIRST and (len(words) > 1)
+    return words[0] in (*_VERBS_FIRST, *_MODALS) and (topic_next or words[1] in _SUBJECTS)
 
 
 def _denied(hit: Hit, place: Surroundings) -> str:
@@ -105,7 +119,7 @@ def _denied(hit: Hit, place: Surroundings) -> str:
                 return cue
     negations = _negations(hit, view, used, spanned)
     if hit.denial:
-        return "" if negations else "banned"
+        return "" if any(view.sentence.words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
     if len(negations) == 2 and _withdrawn(view, negations[0]):
         return ""
     if negations:
@@ -114,16 +128,20 @@ def _denied(hit: Hit, place: Surroundings) -> str:
 
 
 def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int]:
-    """Where negations stand that reach the hit. Those among the matched words count unless the claim itself is a negative one."""
+    """Where negations stand that reach the hit.
+
+    A claim that is itself a negation ("no risk") or a report of harm is denied only by a negation just before it.
+    """
     words = view.sentence.words
+    strict = hit.proposition.negative or hit.proposition.harm
     found: list[int] = []
     for start, end in view.cues.get("not", ()):
         if any(start - at in (0, 1) for at in found) or _harmless(view, start, end):
             continue
-        if start in used:
-            if not (hit.proposition.negative or hit.proposition.harm):
+        if strict:
+            if start not in used and 0 < hit.first - start <= 5 and words[start].text not in ("no", "zero", "none", "nil", "nobody"):
                 found.append(start)
-        elif words[start].clause in clauses and start <= hit.last + 3 and hit.first - start <= _SCOPE:
+        elif start in used or (words[start].clause in clauses and start <= hit.last + 3 and hit.first - start <= _SCOPE):
             found.append(start)
     return found
 
@@ -137,13 +155,13 @@ def _withdrawn(view: View, at: int) -> bool:
 def _harmless(view: View, at: int, end: int) -> bool:
     """Negations that leave the statement standing: `not only`, `no wonder`, `no needles`, `without a needle`, `without surgery`."""
     following = [word.text for word in view.sentence.words[end : end + 3]]
-    plain = ("only", "just", "wonder", "doubt", "needles", "needle", "more", "surgery", "joke", "lie", "cap", "kidding", "longer", "filter")
+    plain = _LEFT_STANDING
     if not following:
         return False
     word = view.sentence.words[at].text
     if word in ("can", "couldn", "cant", "cannot") and any(w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]):
         return True
-    return following[0] in plain or (word == "without" and following[0] in ("a", "the", "any", "needles", "surgery", "pills", "drugs"))
+    return following[0] in plain
 
 
 def _denied_nearby(place: Surroundings) -> str:
@@ -153,10 +171,12 @@ def _denied_nearby(place: Surroundings) -> str:
         words = after.sentence.words
         pronoun = len(words) > 1 and words[1].text in ("they", "it", "that", "she", "he", "not", "isnt", "exosomes", "such")
         for start, end in after.cues.get("false", ()):
-            if start == 0 and (len(words) <= _SHORT_ANSWER or end >= 2 or pronoun) and len(words) <= _SHORT:
+            if start == 0 and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6) or (pronoun and len(words) <= 5)):
                 return "false"
         if len(words) <= _SHORT and any(start <= 2 for start, _ in after.cues.get("unproven", ())):
             return "unproven"
+        if after.has("mock"):
+            return "mock"
     before = place.before
     if before is not None and len(before.sentence.words) <= 4 and before.has("unproven"):
         return "unproven"
@@ -171,6 +191,9 @@ def _reported(hit: Hit, place: Surroundings) -> str:
         return ""
     if any(start <= hit.first + 1 and not _own_word(view, start) for start, _ in view.cues.get("alleges", ())):
         return "alleges"
+    quoted = _quoted(hit, view)
+    if quoted and not place.post_seller:
+        return "says" if any(words[start].start < quoted[0] for start, _ in view.cues.get("source", ())) else "alleges"
     sources = [start for start, _ in view.cues.get("source", ())]
     for start, end in view.cues.get("says", ()):
         if _own_word(view, start) or words[start].text in ("say", "goes") and start == 0:
@@ -183,6 +206,16 @@ def _reported(hit: Hit, place: Surroundings) -> str:
     if before is not None and before.has("says") and before.has("source") and _opens_quote(view):
         return "says"
     return ""
+
+
+def _quoted(hit: Hit, view: View) -> tuple[int, int] | None:
+    """The quotation marks around the hit, where the sentence says more than what stands between them."""
+    words = view.sentence.words
+    start, end = words[hit.first].start, words[hit.last].end
+    for low, high in view.sentence.quotes:
+        if low <= start and end <= high and (words[0].start < low or words[-1].end > high):
+            return low, high
+    return None
 
 
 def _opens_quote(view: View) -> bool:

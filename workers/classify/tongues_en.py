@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ENGLISH: dict[str, str] = {
     "not": (
-        "not, never, nor, neither, cannot, nobody, none, nothing, nowhere, without, nah, nope, aint, zilch, nada, hardly, barely, no,"
+        "not, never, nor, neither, cannot, nobody, none, nothing is|has|in|about|regenerates|of, nowhere, nah, nope, aint, zilch, hardly, barely, no,"
         " don|doesn|didn|isn|aren|wasn|weren|won|wouldn|can|couldn|hasn|haven|hadn|shouldn|ain t, dont|doesnt|didnt|isnt|arent|wasnt|wont,"
         " wouldnt|cant|couldnt|hasnt|havent|shouldnt, no one, nil, unchanged, failed to, fails to, far from, rather than, zero,"
         " stop saying|calling|telling, unlikely to, refuses to, yet to, zip, did nothing, did zip|jack, do nothing, does nothing"
@@ -44,7 +44,7 @@ ENGLISH: dict[str, str] = {
         " assures|assured, mentions|mentioned, states|stated, announces|announced, reports|reported|reportedly, writes|wrote, explained|explains,"
         " considers, convinced, goes, according to, calls it|them|exosomes, is|are|was said to, touts|touted, credits, quoted, believes, passing it on,"
         " describes|described, per my, likens, suggests|suggested, confirmed|confirms, preaches, raves|raved, recommended, advised, replied, put it, hears, messaged,"
-        " claims|claimed|claim|claiming, alleges, argues"
+        " claims|claimed|claim|claiming, alleges, argues, maintains, beamed, sais, tell, reads, read, explained, boasts, called, calls, marketed as, ran, likes to say"
     ),
     "alleges": (
         "claims|claimed|claim|claiming|claimed, alleged*|alleges|allege, purport*, supposed|supposedly|supposed to, pitch|pitched, boast|boasts,"
@@ -61,7 +61,7 @@ ENGLISH: dict[str, str] = {
         "flyer|pamphlet|box|label|page|website|site|sticker|billboard|forum|newspaper|article|researchers|scientists|study|promoters|reps|ministry|agency,"
         " guy|lady|dude|girl|man|woman|people|everyone|they|he|she|someone|somebody|nurses|doctors|surgeons|dermatologists|them|minister|spokesman|"
         "spokeswoman|director|officials|vets|owner|founder|reporter|actor|actress|podcast|promoter|vendor|distributor|form|menu|chat|urologists|ethicists|who,"
-        " place|hospital|society|president|bloke|fella|team|lads|mums|girls|friends|creator|host|captain|player|champion|celebrity|model"
+        " assistant|attending|executive|franchise|docter|esthetican|demo|bottle|listing|lid|stage|board|beautician|manufacturer|screenshot|headline|sauna|place|hospital|society|president|bloke|fella|team|lads|mums|girls|friends|creator|host|captain|player|champion|celebrity|model"
     ),
     "doubt": (
         "i have|ve seen no, no data|evidence|proof|study|studies|source|citation|paperwork, not sure|convinced|persuaded|buying, sceptical, skeptical,"
