@@ -22,14 +22,17 @@ class Proposition(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that can be claimed. `claim` is the plain positive sentence; `{number}` in it is filled from the post.
 
     `number_key` and `number_claim` take the place of `key` and `claim` where the post gives a number of that kind. `over` names
-    propositions that give way where both are found in one clause. `jurisdiction` is set where the proposition names an authority.
-    `harm` marks reports of harm; `sure` is how often the proposition is right when its pattern is found.
+    propositions that give way where both are found in one sentence (`any-safety`: all of that type). `jurisdiction` is set where the proposition names an authority.
+    Patterns under `denied` find its denial ("banned"). `negative` says that the proposition itself is worded with a negation ("no
+    side effects"), so that a negation among the words that matched is not a denial. `harm` marks reports of harm. `yields`: it gives way to any other claim of its sentence. `sure` is how often the proposition is right when its pattern is found.
     """
 
     key: str
     type: ClaimType
     claim: str
     patterns: tuple[Pattern, ...]
+    denied: tuple[Pattern, ...] = ()
+    negative: bool = False
     entry: str | None = None
     unless: tuple[tuple[Item, ...], ...] = ()
     over: tuple[str, ...] = ()
@@ -38,11 +41,12 @@ class Proposition(msgspec.Struct, frozen=True, kw_only=True):
     number_key: str | None = None
     number_claim: str | None = None
     harm: bool = False
+    yields: bool = False
     sure: float = 0.8
 
 
 class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
-    """All cues by name and all propositions by key."""
+    """All cues by name (those of one language as `es:hair`) and all propositions by key."""
 
     cues: dict[str, tuple[tuple[Item, ...], ...]]
     propositions: dict[str, Proposition]
@@ -66,15 +70,16 @@ def load_lexicon(folder: Path) -> Lexicon:
             propositions[proposition.key] = proposition
     for proposition in propositions.values():
         for other in proposition.over:
-            if other not in propositions:
-                raise TopicError(f"{folder}: claim {proposition.key}: over names {other!r}, which is no claim of this lexicon")
+            if other not in propositions and other.removeprefix("any-") not in CLAIM_TYPES:
+                raise TopicError(f"{folder}: claim {proposition.key}: over names {other!r}, which is no claim here, nor any- and a type")
     return Lexicon(cues=cues, propositions=propositions)
 
 
 def _load_cues(folder: Path) -> dict[str, tuple[tuple[Item, ...], ...]]:
     cues: dict[str, list[tuple[Item, ...]]] = {}
     for file in sorted(folder.glob("*.yaml")):
-        content = fields_of(read_yaml(file), str(file), {"cues": dict}, {})
+        content = fields_of(read_yaml(file), str(file), {"cues": dict}, {"language": str})
+        prefix = f"{content['language']}:" if content.get("language") else ""
         for name, wordings in content["cues"].items():
             where = f"{file}, cue {name}"
             if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == TOPIC_CUE:
@@ -83,7 +88,7 @@ def _load_cues(folder: Path) -> dict[str, tuple[tuple[Item, ...], ...]]:
                 phrase = _parsed(parse_phrase, wording, where)
                 if any(item.cues for item in phrase):
                     raise TopicError(f"{where}: {wording!r} names another cue; cues hold plain words only")
-                cues.setdefault(name, []).append(phrase)
+                cues.setdefault(prefix + name, []).append(phrase)
     return {name: tuple(phrases) for name, phrases in cues.items()}
 
 
@@ -91,18 +96,21 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
     if isinstance(raw, dict) and isinstance(raw.get("key"), str):
         where = f"{where} ({raw['key']})"
     optional: dict[str, Any] = {"entry": str, "unless": list, "over": list, "jurisdiction": str, "number": dict, "harm": bool}
-    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, {**optional, "sure": (float, int)})
+    optional |= {"sure": (float, int), "denied": list, "negative": bool, "yields": bool}
+    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, optional)
     if not _KEY.match(values["key"]):
         raise TopicError(f"{where}: a key is small letters, digits and hyphens")
-    patterns = tuple(_parsed(parse_pattern, wording, f"{where}, when") for wording in texts_of(values["when"], f"{where}, when"))
+    patterns = _patterns(values, "when", where)
+    denied = _patterns(values, "denied", where)
     unless = tuple(
         _parsed(parse_phrase, wording, f"{where}, unless")
         for wording in (texts_of(values["unless"], f"{where}, unless") if values.get("unless") else ())
     )
-    named = {name for pattern in patterns for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
-    unknown = sorted(named - cues.keys() - {TOPIC_CUE})
+    named = {name for pattern in (*patterns, *denied) for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
+    known = {name.rpartition(":")[2] for name in cues}
+    unknown = sorted(named - known - {TOPIC_CUE})
     if unknown:
-        raise TopicError(f"{where}: there is no cue named {unknown[0]!r}; cues are {', '.join(sorted(cues)) or 'none yet'}")
+        raise TopicError(f"{where}: there is no cue named {unknown[0]!r}; cues are {', '.join(sorted(known)) or 'none yet'}")
     number = values.get("number")
     if number is not None:
         number = fields_of(number, f"{where}, number", {"kind": str, "key": str, "claim": str}, {})
@@ -119,6 +127,8 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
         type=kind,
         claim=values["claim"].strip(),
         patterns=patterns,
+        denied=denied,
+        negative=bool(values.get("negative")),
         entry=values.get("entry"),
         unless=unless,
         over=texts_of(values["over"], f"{where}, over") if values.get("over") else (),
@@ -127,8 +137,15 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
         number_key=number["key"] if number else None,
         number_claim=number["claim"] if number else None,
         harm=bool(values.get("harm")),
+        yields=bool(values.get("yields")),
         sure=float(sure),
     )
+
+
+def _patterns(values: dict[str, Any], field: str, where: str) -> tuple[Pattern, ...]:
+    if not values.get(field):
+        return ()
+    return tuple(_parsed(parse_pattern, wording, f"{where}, {field}") for wording in texts_of(values[field], f"{where}, {field}"))
 
 
 def _parsed(parse: Any, wording: str, where: str) -> Any:

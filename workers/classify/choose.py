@@ -5,18 +5,30 @@ from __future__ import annotations
 from workers.classify.match import Hit, View
 
 
+_EFFICACY = ("skin_efficacy", "hair_efficacy", "disease_treatment")
+
+
 def choose(hits: list[Hit], view: View) -> list[Hit]:
-    """The hits that stand: a proposition that another is `over` gives way to it, and the same words carry one claim of a type."""
+    """The hits that stand: a proposition that another is `over` gives way to it, and the same words carry one claim of a type.
+
+    Where a sentence tells of harm, words of disease in it are the harm and not a cure.
+    """
     named = {other for hit in hits for other in hit.proposition.over}
-    standing = sorted(
-        (hit for hit in hits if hit.proposition.key not in named),
-        key=lambda hit: (-hit.weight, hit.first, hit.proposition.key),
-    )
+    harm = any(hit.proposition.harm for hit in hits)
+    standing = [hit for hit in hits if not _gives_way(hit, hits, named) and not (harm and hit.proposition.type in _EFFICACY)]
+    standing.sort(key=lambda hit: (-hit.weight, hit.first, hit.proposition.key))
     kept: list[Hit] = []
     for hit in standing:
         if not any(_same_words(hit, other, view) for other in kept):
             kept.append(hit)
     return kept
+
+
+def _gives_way(hit: Hit, hits: list[Hit], named: set[str]) -> bool:
+    proposition = hit.proposition
+    if proposition.key in named or (proposition.yields and len(hits) > 1):
+        return True
+    return f"any-{proposition.type}" in named and f"any-{proposition.type}" not in proposition.over
 
 
 def _same_words(hit: Hit, other: Hit, view: View) -> bool:

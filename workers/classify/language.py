@@ -21,20 +21,35 @@ _SCRIPTS = (("ko", "\uac00", "\ud7af"), ("ja", "\u3040", "\u30ff"), ("ar", "\u06
 _READ = 2_000  # characters; more would not change the guess
 
 
+LANGUAGES = frozenset((*_SMALL_WORDS, "ko", "ja", "ar"))
+
+
 def guess_language(text: str) -> str | None:
     """A two-letter code, or None where nothing speaks for any of the eleven."""
+    scores = _scores(text)
+    best = max(scores, key=lambda language: scores[language], default=None)
+    if best is not None and scores[best] > 0:
+        return best
+    return "en" if text.isascii() and any(char.isalpha() for char in text) else None
+
+
+def likely_languages(text: str) -> frozenset[str]:
+    """The languages whose words may be read in a text: the best guess and near ones, or all where nothing speaks for any."""
+    scores = _scores(text)
+    best = max(scores.values(), default=0)
+    return frozenset(code for code, score in scores.items() if score >= best * 0.6) if best > 0 else LANGUAGES
+
+
+def _scores(text: str) -> dict[str, float]:
     head = text[:_READ]
     letters = sum(char.isalpha() for char in head)
-    if not letters:
-        return None
-    for language, first, last in _SCRIPTS:
-        if sum(first <= char <= last for char in head) * 4 > letters:
-            return language
-    words = [word.casefold().replace("’", "'") for word in _WORD.findall(head)]
+    scripts = {code: sum(first <= char <= last for char in head) for code, first, last in _SCRIPTS} if not head.isascii() else {}
+    found = {code: float(count) for code, count in scripts.items() if count * 4 > letters}
+    if found or not letters:
+        return found
+    folded = head.casefold().replace("’", "'")
+    words = _WORD.findall(folded)
     scores = {language: float(sum(word in small for word in words)) for language, small in _SETS.items()}
-    for language, marks in _MARKS.items():
-        scores[language] += 0.5 * sum(char in marks for char in head.casefold())
-    best = max(scores, key=lambda language: scores[language])
-    if scores[best] > 0:
-        return best
-    return "en" if head.isascii() else None
+    for language, marks in _MARKS.items() if not head.isascii() else ():
+        scores[language] += 0.5 * sum(char in marks for char in folded)
+    return scores

@@ -13,6 +13,7 @@ from workers.classify.segment import Sentence
 
 Phrase = tuple[Item, ...]
 Span = tuple[int, int]  # of words in a sentence, the end exclusive
+Place = tuple[Span, ...]  # the words that matched, without those of gaps
 
 MAX_EXTENT = 30  # words between the first and last word of a match; what lies further apart is chance
 _MAX_WORD = 80
@@ -23,7 +24,8 @@ class Hit(msgspec.Struct, frozen=True):
 
     proposition: Proposition
     pattern: Pattern
-    spans: tuple[Span, ...]
+    spans: Place
+    denial: bool  # the pattern is one of those that deny the proposition
 
     @property
     def first(self) -> int:
@@ -46,7 +48,7 @@ class View:
         self.sentence = sentence
         self.atoms = atoms
         self.cues = cues
-        self.phrases: dict[int, list[Span]] = {}
+        self.phrases: dict[int, list[Place]] = {}
 
     def has(self, cue: str) -> bool:
         """Whether the cue stands in the sentence."""
@@ -71,27 +73,34 @@ class Matcher:
             for phrase in all_phrases:
                 for atom in self._atoms_of(phrase):
                     self._cue_starts.setdefault(atom, []).append((name, phrase))
-        self._by_atom: dict[int, list[tuple[Proposition, Pattern]]] = {}
-        self._by_cue: dict[str, list[tuple[Proposition, Pattern]]] = {}
+        self._by_atom: dict[int, list[tuple[Proposition, Pattern, bool]]] = {}
+        self._by_cue: dict[str, list[tuple[Proposition, Pattern, bool]]] = {}
         for proposition in lexicon.propositions.values():
             for pattern in proposition.patterns:
-                self._index(proposition, pattern)
+                self._index(proposition, pattern, False)
+            for pattern in proposition.denied:
+                self._index(proposition, pattern, True)
             for phrase in proposition.unless:
                 self._atoms_of(phrase)
         self._prefix_lengths = sorted({len(prefix) for prefix in self._prefixes})
         self._ids = functools.lru_cache(maxsize=32768)(self._look_up)
         self.vocabulary = frozenset(w for w in (*self._words, *self._prefixes) if len(w) > 2) | {"no", "of", "is", "my", "by"}
 
-    def view(self, sentence: Sentence, topic_places: Iterable[Span]) -> View:
-        """The sentence with its cues. `topic_places` are spans of the folded text where the topic is named."""
+    def view(self, sentence: Sentence, topic_places: Iterable[Span], languages: frozenset[str]) -> View:
+        """The sentence with its cues. `topic_places` are spans of the folded text where the topic is named.
+
+        Of the cues named for a language (`es:not`) those of the text's likely languages count.
+        """
         atoms = [self._ids(word.text) if len(word.text) <= _MAX_WORD else self._look_up(word.text) for word in sentence.words]
         view = View(sentence, atoms, {})
         for at, present in enumerate(atoms):
             for atom in present:
                 for name, phrase in self._cue_starts.get(atom, ()):
-                    end = self._match_at(view, phrase, at)
-                    if end:
-                        view.cues.setdefault(name, []).append((at, end))
+                    place = self._match_at(view, phrase, at)
+                    if place:
+                        own, _, plain = name.rpartition(":")
+                        if not own or own in languages:
+                            view.cues.setdefault(plain, []).append((at, place[-1][1]))
         for start, end in topic_places:
             inside = [n for n, word in enumerate(sentence.words) if word.start < end and start < word.end]
             if inside:
@@ -104,28 +113,28 @@ class Matcher:
         best: dict[str, Hit] = {}
         candidates = [pair for present in view.atoms for atom in present for pair in self._by_atom.get(atom, ())]
         candidates += [pair for cue in view.cues for pair in self._by_cue.get(cue, ())]
-        for proposition, pattern in candidates:
+        for proposition, pattern, denial in candidates:
             if id(pattern) in tried:
                 continue
             tried.add(id(pattern))
             spans = self._match_pattern(view, pattern)
             if spans is None or any(self._find(view, phrase) for phrase in proposition.unless):
                 continue
-            hit = Hit(proposition, pattern, spans)
+            hit = Hit(proposition, pattern, spans, denial)
             known = best.get(proposition.key)
             if known is None or (hit.weight, known.last - known.first) > (known.weight, hit.last - hit.first):
                 best[proposition.key] = hit
         return list(best.values())
 
-    def _index(self, proposition: Proposition, pattern: Pattern) -> None:
+    def _index(self, proposition: Proposition, pattern: Pattern, denial: bool) -> None:
         for phrase in (*pattern.needs, *pattern.bars):
             for item in phrase:
                 self._literal_ids(item)
         head = pattern.needs[0][0]
         for atom in self._literal_ids(head):
-            self._by_atom.setdefault(atom, []).append((proposition, pattern))
+            self._by_atom.setdefault(atom, []).append((proposition, pattern, denial))
         for cue in head.cues:
-            self._by_cue.setdefault(cue, []).append((proposition, pattern))
+            self._by_cue.setdefault(cue, []).append((proposition, pattern, denial))
 
     def _atoms_of(self, phrase: Phrase) -> frozenset[int]:
         for item in phrase:
@@ -159,25 +168,27 @@ class Matcher:
             found += [atom for part, atom in self._inside.items() if part in word]
         return frozenset(found)
 
-    def _match_pattern(self, view: View, pattern: Pattern) -> tuple[Span, ...] | None:
+    def _match_pattern(self, view: View, pattern: Pattern) -> Place | None:
         found = []
         for phrase in pattern.needs:
-            spans = self._find(view, phrase)
-            if not spans:
+            places = self._find(view, phrase)
+            if not places:
                 return None
-            found.append(spans)
+            found.append(places)
         if any(self._find(view, phrase) for phrase in pattern.bars):
             return None
-        best: tuple[Span, ...] | None = None
+        best: Place | None = None
         best_extent = MAX_EXTENT + 1
         for anchor in found[0][:8]:
-            chosen = [anchor, *(min(spans, key=lambda span: abs(span[0] - anchor[0])) for spans in found[1:])]
-            extent = max(end for _, end in chosen) - min(start for start, _ in chosen)
+            at = anchor[0][0]
+            chosen = [anchor, *(min(places, key=lambda place: abs(place[0][0] - at)) for places in found[1:])]  # noqa: B023
+            spans = tuple(span for place in chosen for span in place)
+            extent = max(end for _, end in spans) - min(start for start, _ in spans)
             if extent < best_extent:
-                best, best_extent = tuple(chosen), extent
+                best, best_extent = spans, extent
         return best
 
-    def _find(self, view: View, phrase: Phrase) -> list[Span]:
+    def _find(self, view: View, phrase: Phrase) -> list[Place]:
         """Every place of a phrase in the sentence."""
         known = view.phrases.get(id(phrase))
         if known is None:
@@ -187,21 +198,26 @@ class Matcher:
             starts = {at for at, present in enumerate(view.atoms) if literals and not literals.isdisjoint(present)}
             starts |= {start for cue in head.cues for start, _ in view.cues.get(cue, ())}
             for at in sorted(starts):
-                end = self._match_at(view, phrase, at)
-                if end:
-                    known.append((at, end))
+                place = self._match_at(view, phrase, at)
+                if place:
+                    known.append(place)
             view.phrases[id(phrase)] = known
         return known
 
-    def _match_at(self, view: View, phrase: Phrase, at: int) -> int:
-        """The end of the phrase where it starts at word `at`, the nearest of several; 0 where it does not."""
-        ends = {at}
+    def _match_at(self, view: View, phrase: Phrase, at: int) -> Place:
+        """The words of the phrase where it starts at word `at`, the nearest of several ways; () where it does not."""
+        ways: dict[int, Place] = {at: ()}
         for number, item in enumerate(phrase):
             reach = GAP_WORDS + 1 if item.gap and number else 1
-            ends = {end for place in ends for start in range(place, place + reach) for end in self._item_ends(view, item, start)}
-            if not ends:
-                return 0
-        return min(ends)
+            further: dict[int, Place] = {}
+            for place, way in ways.items():
+                for start in range(place, place + reach):
+                    for end in self._item_ends(view, item, start):
+                        further.setdefault(end, (*way, (start, end)))
+            if not further:
+                return ()
+            ways = further
+        return ways[min(ways)]
 
     def _item_ends(self, view: View, item: Item, at: int) -> list[int]:
         if at >= len(view.atoms):

@@ -11,7 +11,7 @@ from monitor.topic import Folded, Topic, fold
 from monitor.topic.lexicon import Proposition
 from monitor.words import MAX_TEXT, ClaimType, Stance
 from workers.classify.choose import choose
-from workers.classify.language import guess_language
+from workers.classify.language import guess_language, likely_languages
 from workers.classify.match import Hit, Matcher, View
 from workers.classify.numbers import read_number
 from workers.classify.quote import quote_span
@@ -80,16 +80,16 @@ class Classifier:
         language = (lang or "").replace("_", "-").split("-")[0].lower() or guess_language(text)
         if not relevant:
             return Reading(relevant=False, language=language, adverse_event=False, claims=())
-        found: Sequence[Found] = self._claims(folded)
+        found: Sequence[Found] = self._claims(folded, likely_languages(text) | {language or "en"})
         if self._scorer is not None:
             found = self._scorer.rate(text, found)
         harm = any(f.proposition.harm and f.stance in ("asserts", "reports") and f.cue != "general" for f in found)
         return Reading(relevant=True, language=language, adverse_event=harm, claims=tuple(found))
 
-    def _claims(self, folded: Folded) -> list[Found]:
+    def _claims(self, folded: Folded, languages: frozenset[str]) -> list[Found]:
         parts = sentences(folded.text, self._matcher.vocabulary)
         places = self._topic.keywords.places(folded)
-        views = [self._matcher.view(part, places) for part in parts]
+        views = [self._matcher.view(part, places, languages) for part in parts]
         near = _near_topic(views)
         doubt = any(view.has("doubt") for view in views)
         seller = any(view.has("we") for view in views)

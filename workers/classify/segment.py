@@ -11,12 +11,13 @@ MAX_WORDS = 120  # a sentence longer than this is cut: no claim needs more, and 
 MAX_HASHTAG = 48
 
 _WORD = re.compile(r"[^\W_]+")
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|(?:\s*#\w+){2,}\s*$|\s[|•·▪►✅✔➡→]\s?")
+_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
 _ABBREVIATIONS = frozenset("dr mr mrs ms prof st vs approx no nr eg ie e.g i.e etc inc ltd u.s u.k ca bzw dra sra art al".split())
 _BREAK = re.compile(r"[,;:()\"]| - |\.\.\.|[*•✅✔]")
+_QUOTE = re.compile(r"\"[^\"]{2,400}\"|(?<!\w)'[^']{3,400}'(?!\w)")
 _HASHTAG = re.compile(r"#(\w{3,})")
 _JOINTS = frozenset(
-    "but yet however although though because whereas while so then which since unless "
+    "but yet however although though because whereas while so then which since unless when where if until after "
     "pero aunque porque mais porem car aber weil denn obwohl ma perche pero ama cunku ale bo poniewaz لكن".split()
 )
 
@@ -31,7 +32,10 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """A sentence: its words, the spans of its clauses, and whether it ends as a question. `hashtag`: it is one hashtag taken apart."""
+    """A sentence: its words, the spans of its clauses and of its quotations, and whether it ends as a question.
+
+    `hashtag`: it is one hashtag taken apart.
+    """
 
     start: int
     end: int
@@ -39,6 +43,7 @@ class Sentence(msgspec.Struct, frozen=True):
     clauses: tuple[tuple[int, int], ...]
     question: bool
     hashtag: bool = False
+    quotes: tuple[tuple[int, int], ...] = ()
 
 
 def sentences(text: str, vocabulary: Collection[str] = ()) -> list[Sentence]:
@@ -83,7 +88,8 @@ def _sentence(text: str, start: int, end: int, question: bool) -> list[Sentence]
             words, clauses = [], []
     if words:
         clauses.append((clause_start, words[-1].end))
-        found.append(Sentence(words[0].start, end, tuple(words), tuple(clauses), question))
+        quotes = tuple(match.span() for match in _QUOTE.finditer(text, start, end))
+        found.append(Sentence(words[0].start, end, tuple(words), tuple(clauses), question, quotes=quotes))
     return found
 
 

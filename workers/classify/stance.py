@@ -7,12 +7,25 @@ import msgspec
 from monitor.words import Stance
 from workers.classify.match import Hit, View
 
-_SCOPE = 12  # words that a negation reaches forwards
-_SHORT = 7  # words of an answer such as "Nope, they are not."
-_OPENING = 3  # words in which a question word opens a sentence
+_SCOPE = 14  # words that a negation reaches forwards
+_SHORT_ANSWER = 4  # words of "Nope, they are not."
+_SHORT = 10  # words of a neighbouring sentence that can still be about this one
+_VERBS_FIRST = frozenset(
+    "is are was were do does did has have will should isnt arent ist sind hat haben wirken helfen kann konnen czy hal".split()
+)
+_MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
+_FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
+_SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any", "there", "there's", "plant", "rose", "people", "anyone", "human"])
 
 
-class Reading(msgspec.Struct, frozen=True):
+_LEFT_STANDING = frozenset(
+    "only just wonder doubt needle needles more surgery joke lie cap kidding longer filter exception exceptions excuse excuses notes"
+    " controls control blood idea questions brainer secret matter knife sniffles even but talks tells wants mentions else placebo"
+    " comparison filler pills drugs scalpel bs judgement judgment regrets shame pain appointment".split()
+)
+
+
+class StanceReading(msgspec.Struct, frozen=True):
     """The stance, distance, and the cue that decided it (for `why`)."""
 
     stance: Stance
@@ -30,118 +43,198 @@ class Surroundings(msgspec.Struct, frozen=True):
     post_seller: bool
 
 
-def read_stance(hit: Hit, place: Surroundings) -> Reading:
+def read_stance(hit: Hit, place: Surroundings) -> StanceReading:
     """The stance of the post towards the proposition of the hit."""
-    view = place.view
-    asked = _asks(hit, place)
     denied = _denied(hit, place)
-    if denied and not (asked and denied in ("not", "false")):
-        return Reading("denies", False, denied)
+    asked = _asked(hit, place)
+    if denied and not (asked == "ask" and denied in ("not", "banned")):
+        return StanceReading("denies", False, denied)
     if asked:
-        return Reading("asks", False, asked)
+        return StanceReading("asks", False, asked)
+    if _asked_after(place):
+        return StanceReading("asks", False, "whether")
     told = _reported(hit, place)
     if told:
-        return Reading("reports", _distant(hit, place), told)
-    return Reading("asserts", False, "plain" if not view.sentence.hashtag else "hashtag")
+        return StanceReading("reports", told == "alleges" or _distant(hit, place), told)
+    return StanceReading("asserts", False, "hashtag" if place.view.sentence.hashtag else "plain")
 
 
-def _asks(hit: Hit, place: Surroundings) -> str:
-    """`ask` or `whether` where the sentence puts the proposition as a question and does not answer it itself."""
+def _asked(hit: Hit, place: Surroundings) -> str:
+    """`ask` or `whether` where the sentence puts the proposition as a question and nothing answers it."""
     view = place.view
+    words = view.sentence.words
     if view.sentence.hashtag:
         return ""
-    answered = place.after is not None and any(start == 0 for start, _ in place.after.cues.get("yes", ()))
-    if any(start <= hit.first + 1 for start, _ in view.cues.get("whether", ())):
+    if any(start <= hit.first + 1 or start > hit.last for start, _ in view.cues.get("whether", ())):
         return "whether"
-    opened = any(start < _OPENING for start, _ in view.cues.get("ask", ()))
+    opens = [start for start, _ in view.cues.get("ask", ())]
     if view.sentence.question:
-        return "" if answered and len(view.sentence.words) <= 12 else "ask"
-    # "are exosomes fda approved" without its mark: the question word opens the sentence and stands before the claim.
-    first = min((start for start, _ in view.cues.get("ask", ())), default=99)
-    return "ask" if opened and first == 0 and hit.first > 0 and _verb_first(view) else ""
+        if place.after is not None and any(start == 0 for start, _ in place.after.cues.get("yes", ())):
+            return ""
+        if words[0].text == "who" and len(words) > 1 and words[1].text in ("needs", "need"):
+            return ""
+        if not opens and len(words) <= 6 and (place.post_seller or words[-1].text == "who"):
+            return ""  # "Dutasteride who?", "Glass skin by the weekend?": an advert's lead-in
+        later = [start for start in opens if words[start].clause > words[hit.last].clause]
+        if hit.proposition.harm and (later or "anyone" in (words[0].text, words[-1].text)):
+            return ""  # "hives since yesterday, has this happened to anyone?" tells of the hives
+        earlier = [start for start in opens if words[start].clause <= words[hit.last].clause]
+        return "" if later and not earlier and words[hit.last].clause < words[later[0]].clause else "ask"
+    return "ask" if opens and hit.last > 0 and _verb_first(view) else ""
 
 
-_VERBS_FIRST = frozenset(
-    "is are was were do does did has have had can could will would should may might est sind ist czy hat kann haben".split()
-)
+def _asked_after(place: Surroundings) -> bool:
+    """"… Is that true?": a short question on the sentence before it."""
+    after = place.after
+    if after is None or not after.sentence.question or len(after.sentence.words) > 8 or len(after.sentence.words) < 3:
+        return False
+    first, second = (word.text for word in after.sentence.words[:2])
+    return first in ("is", "are", "does", "true", "really") and second in ("that", "this", "it", "or", "they")
 
 
 def _verb_first(view: View) -> bool:
-    return view.sentence.words[0].text in _VERBS_FIRST
+    """Whether a sentence without its mark is put as a question: "are exosomes …", "can they …", but not "may help …"."""
+    words = [word.text for word in view.sentence.words[:4]]
+    at = 0
+    while at < 2 and len(words) > 1 and words[0] in _FILLERS:
+        words = words[1:]
+        at += 1
+    if len(words) < 2 or words[1] in ("t", "not", "only", "been", "to", "had", "help", "be"):
+        return False
+    topic_next = any(start == at + 1 for start, _ in view.cues.get("topic", ()))
+    return words[0] in (*_VERBS_FIRST, *_MODALS) and (topic_next or words[1] in _SUBJECTS)
 
 
 def _denied(hit: Hit, place: Surroundings) -> str:
-    """The name of the cue that denies the hit, or ''. Two plain negations cancel each other."""
+    """The name of the cue that denies the hit, or ''."""
     view = place.view
     words = view.sentence.words
     used = {at for start, end in hit.spans for at in range(start, end)}
     clauses = {words[at].clause for at in used}
+    spanned = range(min(clauses), max(clauses) + 1)
     for cue in ("mock", "unproven"):
         for start, end in view.cues.get(cue, ()):
-            if not used.intersection(range(start, end)):
+            free = not used.issuperset(range(start, end)) or not hit.proposition.negative
+            if free and (cue == "unproven" or not used.intersection(range(start, end))):
                 return cue
-    count = 0
-    counted: set[int] = set()
-    for start, end in view.cues.get("not", ()):
-        reach = range(start, end)
-        if used.intersection(reach) or counted.intersection(reach):
-            continue
-        if (
-            words[start].clause in clauses
-            and start <= hit.last + 3
-            and hit.first - start <= _SCOPE
-            and not _not_only(view, start)
-        ):
-            count += 1
-            counted.update(reach)
-    if count % 2:
+    negations = _negations(hit, view, used, spanned)
+    if hit.denial:
+        return "" if any(view.sentence.words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
+    if len(negations) == 2 and _withdrawn(view, negations[0]):
+        return ""
+    if negations:
         return "not"
+    return _denied_nearby(place)
+
+
+def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int]:
+    """Where negations stand that reach the hit.
+
+    A claim that is itself a negation ("no risk") or a report of harm is denied only by a negation just before it.
+    """
+    words = view.sentence.words
+    strict = hit.proposition.negative or hit.proposition.harm
+    found: list[int] = []
+    for start, end in view.cues.get("not", ()):
+        if any(start - at in (0, 1) for at in found) or _harmless(view, start, end):
+            continue
+        if strict:
+            if start not in used and 0 < hit.first - start <= 5 and words[start].text not in ("no", "zero", "none", "nil", "nobody"):
+                found.append(start)
+        elif start in used or (words[start].clause in clauses and start <= hit.last + 3 and hit.first - start <= _SCOPE):
+            found.append(start)
+    return found
+
+
+def _withdrawn(view: View, at: int) -> bool:
+    """`can't say … didn't`, `not that … can't`: a negation that takes another back."""
+    following = [word.text for word in view.sentence.words[at + 1 : at + 3]]
+    return any(word in ("say", "deny", "that", "complain", "single", "one") for word in following)
+
+
+def _harmless(view: View, at: int, end: int) -> bool:
+    """Negations that leave the statement standing: `not only`, `no wonder`, `no needles`, `without a needle`, `without surgery`."""
+    following = [word.text for word in view.sentence.words[end : end + 3]]
+    plain = _LEFT_STANDING
+    if not following:
+        return False
+    word = view.sentence.words[at].text
+    if word in ("can", "couldn", "cant", "cannot") and any(w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]):
+        return True
+    return following[0] in plain
+
+
+def _denied_nearby(place: Surroundings) -> str:
+    """Whether the sentence after, or a short one before, says that the statement is false."""
     after = place.after
-    if after is not None and len(after.sentence.words) <= _SHORT and not after.sentence.question and count == 0:
-        if any(start == 0 for start, _ in after.cues.get("false", ())):
-            return "false"
-    if after is not None and len(after.sentence.words) <= _SHORT + 5 and any(s <= 2 for s, _ in after.cues.get("unproven", ())):
-        return "unproven"
+    if after is not None and not after.sentence.question:
+        words = after.sentence.words
+        pronoun = len(words) > 1 and words[1].text in ("they", "it", "that", "she", "he", "not", "isnt", "exosomes", "such")
+        for start, end in after.cues.get("false", ()):
+            if start == 0 and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6) or (pronoun and len(words) <= 5)):
+                return "false"
+        if len(words) <= _SHORT and any(start <= 2 for start, _ in after.cues.get("unproven", ())):
+            return "unproven"
+        if after.has("mock"):
+            return "mock"
     before = place.before
-    if before is not None and len(before.sentence.words) <= _SHORT and before.has("unproven"):
+    if before is not None and len(before.sentence.words) <= 4 and before.has("unproven"):
         return "unproven"
     return ""
-
-
-def _not_only(view: View, at: int) -> bool:
-    """`not only`, `no needles`, `no wonder`: negations that leave the statement standing."""
-    following = [word.text for word in view.sentence.words[at + 1 : at + 3]]
-    return bool(following) and (
-        following[0]
-        in ("only", "just", "wonder", "doubt", "needles", "needle", "more", "surgery", "joke", "lie", "cap", "kidding")
-        or following == ["t", "only"]
-    )
 
 
 def _reported(hit: Hit, place: Surroundings) -> str:
     """`says` or `alleges` where someone other than the writer puts the proposition, or ''."""
     view = place.view
+    words = view.sentence.words
     if view.sentence.hashtag:
         return ""
-    before = [start for start, _ in view.cues.get("says", ()) if start <= hit.last]
-    if any(start <= hit.first + 1 for start, _ in view.cues.get("alleges", ())):
+    if any(start <= hit.first + 1 and not _own_word(view, start) for start, _ in view.cues.get("alleges", ())):
         return "alleges"
-    if before and (view.has("source") or min(before) < hit.first) and not _own_advice(view, min(before)):
+    quoted = _quoted(hit, view)
+    if quoted and not place.post_seller:
+        return "says" if any(words[start].start < quoted[0] for start, _ in view.cues.get("source", ())) else "alleges"
+    sources = [start for start, _ in view.cues.get("source", ())]
+    for start, end in view.cues.get("says", ()):
+        if _own_word(view, start) or words[start].text in ("say", "goes") and start == 0:
+            continue
+        told_before = start <= hit.first + 1 and any(start - 8 <= at < start or end <= at <= end + 3 for at in sources)
+        told_after = start > hit.last and any(abs(at - start) <= 4 for at in sources)
+        if told_before or told_after or (start <= hit.first and words[start].text in ("according", "laut", "segun", "selon", "secondo")):
+            return "says"
+    before = place.before
+    if before is not None and before.has("says") and before.has("source") and _opens_quote(view):
         return "says"
-    trailing = [start for start, _ in view.cues.get("says", ()) if start > hit.last]
-    return "says" if trailing and view.has("source") else ""
+    return ""
 
 
-def _own_advice(view: View, at: int) -> bool:
-    """`I say`, `we promise`: one's own word is an assertion."""
+def _quoted(hit: Hit, view: View) -> tuple[int, int] | None:
+    """The quotation marks around the hit, where the sentence says more than what stands between them."""
     words = view.sentence.words
-    return at > 0 and words[at - 1].text in ("i", "we", "ill", "id", "ich", "wir")
+    start, end = words[hit.first].start, words[hit.last].end
+    for low, high in view.sentence.quotes:
+        if low <= start and end <= high and (words[0].start < low or words[-1].end > high):
+            return low, high
+    return None
+
+
+def _opens_quote(view: View) -> bool:
+    return view.sentence.words[0].start > 0 and view.sentence.start < view.sentence.words[0].start
+
+
+def _own_word(view: View, at: int) -> bool:
+    """`I say`, `we promise`, `I'd swear`: one's own word is an assertion."""
+    words = view.sentence.words
+    before = [word.text for word in words[max(0, at - 3) : at]]
+    if not before:
+        return False
+    if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my", "and"):
+        return True
+    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(w in ("i", "we", "nobody", "what") for w in before)
 
 
 def _distant(hit: Hit, place: Surroundings) -> bool:
-    view = place.view
-    if view.has("alleges") or view.has("doubt"):
+    """Whether the writer shows, anywhere near, that they do not vouch for what they report."""
+    if place.view.has("doubt") or place.post_doubt:
         return True
-    if any(start > hit.last for start, _ in view.cues.get("not", ())):
-        return True
-    return place.post_doubt
+    return any(start > hit.last for start, _ in place.view.cues.get("not", ()))
