@@ -6,13 +6,15 @@ rule: unwrap addresses that carry another (IPv4-mapped, 6to4, Teredo, NAT64), th
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -59,20 +61,43 @@ def _unwrap(ip: Address) -> Address:
     return ip
 
 
-class _PublicOnlyResolver(AbstractResolver):
-    """Resolves as aiohttp does and refuses a host with any answer that is not public, so that no answer can be swapped in."""
+class _OwnThreadsResolver(AbstractResolver):
+    """Resolves in threads of its own.
+
+    The threads that asyncio shares out are few, and a name server that does not answer holds one for many seconds: names of one
+    peer could keep everything else in the program waiting.
+    """
 
     def __init__(self) -> None:
-        self._inner = DefaultResolver()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="resolve")
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        answers = await self._inner.resolve(host, port, family)
+        ask = partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _PublicOnlyResolver(_OwnThreadsResolver):
+    """Refuses a host with any answer that is not public, so that no answer can be swapped in."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        answers = await super().resolve(host, port, family)
         if not all(is_public(answer["host"]) for answer in answers):
             raise PrivateAddressError(f"{host} resolves to an address that is not public")
         return answers
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class _PublicOnlyConnector(aiohttp.TCPConnector):
@@ -95,5 +120,5 @@ def connector(*, allow_private: bool, limit: int = 100, keepalive_s: float = 15.
     for `keepalive_s` seconds.
     """
     if allow_private:
-        return aiohttp.TCPConnector(limit=limit, keepalive_timeout=keepalive_s)
+        return aiohttp.TCPConnector(limit=limit, resolver=_OwnThreadsResolver(), keepalive_timeout=keepalive_s)
     return _PublicOnlyConnector(limit=limit, resolver=_PublicOnlyResolver(), use_dns_cache=False, keepalive_timeout=keepalive_s)

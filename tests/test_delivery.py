@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -204,7 +206,8 @@ async def test_410_disables_the_endpoint_and_the_others_are_told(database: Datab
         (told,) = desk.kept
         assert told.event["type"] == "endpoint.disabled"
         assert told.event["data"]["endpoint"]["name"] == "hook"
-        assert told.event["data"]["endpoint"]["state"] == "disabled"
+        status_told = {name: told.event["data"]["endpoint"][name] for name in ("state", "pending", "dead")}
+        assert status_told == {"state": "disabled", "pending": 0, "dead": 3}
         assert deaf.kept == []
 
         sent = len(receiver.kept)
@@ -280,6 +283,10 @@ async def test_a_slow_endpoint_holds_up_no_other(database: Database, clock: Cloc
         await slow.got(IN_FLIGHT)
         await receiver.got(IN_FLIGHT + 4)
         assert len(slow.kept) == IN_FLIGHT, "no more than that at a time"
+        async with database.read() as connection:
+            assert await deliveries.next_due(connection, "slow") == 0, (
+                "and no more are taken, so that their leases do not run out"
+            )
         assert not release.is_set()
         release.set()
         await slow.got(IN_FLIGHT + 4)
@@ -287,6 +294,37 @@ async def test_a_slow_endpoint_holds_up_no_other(database: Database, clock: Cloc
         await running
     assert {one.state for one in await logged(database)} == {"delivered"}
     assert len({got.id for got in slow.kept}) == len(slow.kept)
+
+
+async def test_a_name_server_that_does_not_answer_holds_up_no_other_endpoint(
+    database: Database, clock: Clock, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked, resolve = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def silent(host: Any, *arguments: Any, **more: Any) -> Any:
+        if host != "lost.example":
+            return resolve(host, *arguments, **more)
+        asked.set()
+        answers.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    stop, number = asyncio.Event(), 64  # more than all threads that asyncio shares out
+    lost = [receiver.endpoint(f"lost-{n}", url=f"http://lost.example:{receiver.port}/") for n in range(number // IN_FLIGHT)]
+    named = receiver.endpoint(url=f"http://localhost:{receiver.port}/hook")
+    sending = sender(database, clock, *lost, named, grace_s=0)
+    for n in range(IN_FLIGHT):
+        await raise_claim(database, n, *(one.name for one in lost))
+    running = asyncio.create_task(sending.run(stop))
+    while not asked.is_set():
+        await asyncio.sleep(0)
+    await raise_claim(database, 100)
+    sending.wake()
+    (got,) = await receiver.got(1)
+    assert got.quote == "claim 100"
+    stop.set()
+    await running
+    answers.set()
 
 
 async def test_senders_at_the_same_time_send_each_delivery_once(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 import aiohttp
@@ -131,10 +130,10 @@ async def test_every_answer_of_the_resolver_counts(monkeypatch: pytest.MonkeyPat
     """A name with one public and one private address is refused, whichever would have been tried first."""
     port = listener.getsockname()[1]
 
-    async def resolved(*_: object, **__: object) -> list[tuple[object, ...]]:
+    def resolved(*_: object, **__: object) -> list[tuple[object, ...]]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("8.8.8.8", "127.0.0.1")]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", resolved)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     with listener:
         async with aiohttp.ClientSession(connector=net.connector(allow_private=False)) as session:
             with pytest.raises(net.PrivateAddressError, match=r"two-faced\.example"):

@@ -72,6 +72,10 @@ def test_anything_else_is_tried_again_and_dead_after_the_last_try(status: int | 
     assert outcome(Answer(ms=1, status=status), 10, NOW, 1.0).state == "dead"
 
 
+def test_410_is_the_end_at_once() -> None:
+    assert outcome(Answer(ms=1, status=410), 0, NOW, 1.0).state == "dead"
+
+
 def test_the_published_vectors_are_signed_as_they_say(shared: Path) -> None:
     vectors = json.loads((shared / "wire/dev/webhooks/vectors.json").read_text())
     ours = [one for one in vectors if one["scheme"] == "standard-webhooks" and one["valid"]]

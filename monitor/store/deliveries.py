@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.model import Endpoint
@@ -50,19 +50,42 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
 
 
+def _free() -> Select[Any]:
+    """The deliveries that are pending at `:at`, no earlier delivery of the same claim being so, as they should go out."""
+    mine, earlier, before = alert.alias("mine"), alert.alias("earlier"), delivery.alias("before")
+    waits = (
+        select(1)
+        .select_from(
+            mine.join(earlier, (earlier.c.claim_id == mine.c.claim_id) & (earlier.c.id < mine.c.id)).join(
+                before, before.c.alert_id == earlier.c.id
+            )
+        )
+        .where(mine.c.id == delivery.c.alert_id, before.c.endpoint == bindparam("at"), before.c.state == "pending")
+        .correlate(delivery)
+    )
+    return (
+        select(delivery.c.id, delivery.c.next_ms)
+        .where(delivery.c.endpoint == bindparam("at"), _PENDING, ~waits.exists())
+        .order_by(delivery.c.next_ms, delivery.c.alert_id)
+    )
+
+
+# Made once: to put these together takes longer than to run them.
+_NEXT_DUE = _free().with_only_columns(delivery.c.next_ms).limit(1)
+_DUE = (
+    _free()
+    .with_only_columns(delivery.c.id)
+    .where(delivery.c.next_ms <= bindparam("now"))
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True, of=delivery)  # of other senders on PostgreSQL; SQLite has one writer at a time
+    .cte("due")
+)
+_TAKE = update(delivery).where(delivery.c.id.in_(select(_DUE.c.id))).values(next_ms=bindparam("lease_until")).returning(delivery)
+
+
 async def lease_due(connection: AsyncConnection, endpoint: str, now: int, limit: int, lease_ms: int) -> list[Due]:
     """Takes up to `limit` deliveries that are due at `now` (ms), for `lease_ms`; in the order in which they should go out."""
-    due = (
-        select(delivery.c.id)
-        .where(*_free(endpoint), delivery.c.next_ms <= now)
-        .order_by(delivery.c.next_ms, delivery.c.alert_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=delivery)  # of other senders on PostgreSQL; SQLite has one writer at a time
-        .cte("due")
-    )
-    taken = await connection.execute(
-        update(delivery).where(delivery.c.id.in_(select(due.c.id))).values(next_ms=now + lease_ms).returning(delivery)
-    )
+    taken = await connection.execute(_TAKE, {"at": endpoint, "now": now, "most": limit, "lease_until": now + lease_ms})
     return [
         Due(
             id=row.id,
@@ -79,26 +102,7 @@ async def lease_due(connection: AsyncConnection, endpoint: str, now: int, limit:
 
 async def next_due(connection: AsyncConnection, endpoint: str) -> int | None:
     """When something can be taken next (ms; 0 or past: now), None where nothing is pending."""
-    found = await connection.execute(
-        select(delivery.c.next_ms).where(*_free(endpoint)).order_by(delivery.c.next_ms, delivery.c.alert_id).limit(1)
-    )
-    return found.scalar()
-
-
-def _free(endpoint: str) -> tuple[ColumnElement[bool], ...]:
-    """Pending at this endpoint, and no earlier delivery of the same claim is."""
-    mine, earlier, before = alert.alias("mine"), alert.alias("earlier"), delivery.alias("before")
-    waits = (
-        select(1)
-        .select_from(
-            mine.join(earlier, (earlier.c.claim_id == mine.c.claim_id) & (earlier.c.id < mine.c.id)).join(
-                before, before.c.alert_id == earlier.c.id
-            )
-        )
-        .where(mine.c.id == delivery.c.alert_id, before.c.endpoint == endpoint, before.c.state == "pending")
-        .correlate(delivery)
-    )
-    return delivery.c.endpoint == endpoint, _PENDING, ~waits.exists()
+    return (await connection.execute(_NEXT_DUE, {"at": endpoint})).scalar()
 
 
 async def settle(connection: AsyncConnection, due: Due, tried: Tried, state: DeliveryState, next_ms: int) -> None:
