@@ -43,9 +43,8 @@ stream_oldest = Gauge("exowatch_stream_oldest_seconds", "Age of the oldest entry
 stream_dead = Gauge("exowatch_stream_dead", "Entries given up on", registry=registry)
 
 
-def set_up_logging(stream: TextIO = sys.stderr, *, verbose: bool = False) -> None:
-    """Logs to `stream`: for a person on a terminal, one JSON object a line otherwise."""
-    level = logging.DEBUG if verbose else logging.INFO
+def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
+    """Logs from `level` on to `stream`: for a person on a terminal, one JSON object a line otherwise."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

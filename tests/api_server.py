@@ -9,12 +9,12 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from monitor.stream import Stream
 
 from monitor.api import make_app
 from monitor.intake import Intake, Pseudonyms
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.stream import Stream
 
 ENDPOINT = {
     "name": "case-system",

@@ -10,10 +10,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from monitor.stream import Signal
 
 from monitor.api import live
 from monitor.store import Database
+from monitor.stream import Signal
 from monitor.words import public_id
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write

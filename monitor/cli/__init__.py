@@ -13,12 +13,16 @@ from monitor.cli.output import plain
 
 # In the order of `exowatch --help`: the command and the module that holds it.
 cli.modules = {
+    "run": "monitor.cli.run",
+    "demo": "monitor.cli.demo",
+    "check": "monitor.cli.check",
     "mentions": "monitor.cli.query",
     "claims": "monitor.cli.query",
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.query",
     "claim": "monitor.cli.show",
     "classify": "monitor.cli.classify",
+    "replay": "monitor.cli.replay",
     "evidence": "monitor.cli.evidence",
     "endpoints": "monitor.cli.endpoints",
 }

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import AsyncIterator
 
 import aiohttp
 import click
 import msgspec
-from monitor.cli.group import cli, settings_of
-from monitor.topic import TopicError, load_topic
 
+from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.collectors import open_collector
 from monitor.collectors.base import SourceError
 from monitor.daemon import DaemonError, opened
 from monitor.net import connector
 from monitor.settings import Endpoint, Settings, Source
+from monitor.topic import TopicError, load_topic
 
 _SOURCE_WITHIN_S = 60.0
 _ENDPOINT_WITHIN_S = 10.0
@@ -38,6 +39,7 @@ def check(context: click.Context) -> None:
     Each line says what was tried, and where it failed how to mend it. Nothing is published and no alert is sent. Exit status 1 if
     anything is wrong.
     """
+    log_as_asked(context, logging.WARNING)
     failed = asyncio.run(_check(settings_of(context)))
     context.exit(1 if failed else 0)
 

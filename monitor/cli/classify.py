@@ -8,13 +8,13 @@ from typing import IO, Any
 
 import click
 import msgspec
-from workers.judgement import Judge
 
 from monitor import words
-from monitor.cli.group import cli, settings_of, topic_folder
+from monitor.cli.group import cli, settings_of
 from monitor.cli.output import plain
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, compose_text
+from workers.judgement import Judge
 
 MAX_LINE = 2_000_000  # bytes; a longer one is no post
 
@@ -41,7 +41,7 @@ def classify(context: click.Context, file: IO[bytes]) -> int:
     """
 
     settings = settings_of(context)
-    judge = Judge(load_topic(topic_folder(context, settings)), settings.alerts.jurisdictions)
+    judge = Judge(load_topic(settings.topic_folder), settings.alerts.jurisdictions)
     status = 0
     for number, line in _lines(file):
         try:

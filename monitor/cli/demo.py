@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 import tempfile
@@ -11,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from monitor.cli.group import cli, settings_of
-from monitor.topic import load_topic
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
+from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.daemon import Daemon, opened
 from monitor.demo import Receiver, demo_settings, play, sample_posts
 from monitor.settings import Settings
 from monitor.store import alerts, claims, deliveries, mentions, parse_filters
+from monitor.topic import load_topic
 
 _PACE_S = 0.15  # between posts, where somebody watches
 _TROUBLE_AFTER_S = 60.0
@@ -35,6 +36,7 @@ def demo(context: click.Context, no_open: bool) -> None:
     A receiver on this machine checks the signature of every alert and prints it. On a terminal the page stays open until Ctrl-C;
     without one the demo ends when everything is delivered. No network, no keys.
     """
+    log_as_asked(context, logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="exowatch-demo-") as folder:
         done = asyncio.run(_demo(settings_of(context), Path(folder), open_page=not no_open and sys.stdout.isatty()))
     context.exit(0 if done else 1)
@@ -43,7 +45,7 @@ def demo(context: click.Context, no_open: bool) -> None:
 async def _demo(own: Settings, folder: Path, *, open_page: bool) -> bool:
     watched = sys.stdout.isatty()
     console = Console(stderr=False, highlight=False)
-    receiver = Receiver(lambda event: console.print(_line(event)))
+    receiver = Receiver(lambda event: console.print(_line(event), soft_wrap=True))
     topic = await asyncio.to_thread(load_topic, own.topic_folder)
     posts = sample_posts(own.topic_folder)
     stop = asyncio.Event()
@@ -63,7 +65,7 @@ async def _demo(own: Settings, folder: Path, *, open_page: bool) -> bool:
                 task = progress.add_task("playing posts", total=len(posts))
                 await play(daemon, posts, _PACE_S if watched else 0.0, lambda n: progress.update(task, completed=n), stop)
             settled = await _settled(daemon, stop)
-            console.print(await _summary(daemon, receiver, len(posts)))
+            console.print(await _summary(daemon, receiver, len(posts)), soft_wrap=True)
             if watched and not stop.is_set():
                 console.print("The page stays open until Ctrl-C.", style="dim")
                 await stop.wait()

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from monitor.cli.group import Commands, cli, settings_of, topic_folder
+from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_json, print_page
 from monitor.topic import Register, load_topic
 from monitor.words import CLAIM_TYPES, Page
@@ -18,7 +18,7 @@ def evidence() -> None:
 
 
 def _register(context: click.Context) -> Register:
-    return load_topic(topic_folder(context, settings_of(context))).register
+    return load_topic(settings_of(context).topic_folder).register
 
 
 @evidence.command("list", epilog="Example:  exowatch evidence list --type regulatory_status --format csv")

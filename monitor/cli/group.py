@@ -7,7 +7,7 @@ asked for.
 from __future__ import annotations
 
 import importlib
-import os
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import click
 
 from monitor import __version__
 from monitor.settings import Settings, load
-from monitor.settings.load import DEFAULT_FILE
+from monitor.telemetry import set_up_logging
 
 
 @dataclass
@@ -67,7 +67,7 @@ def _shared_options() -> list[click.Option]:
             is_flag=True,
             expose_value=False,
             callback=remember,
-            help="Show where an unexpected error came from.",
+            help="Log everything, and show where an unexpected error came from.",
         ),
     ]
 
@@ -77,11 +77,9 @@ def settings_of(context: click.Context) -> Settings:
     return load(context.ensure_object(Invocation).config)
 
 
-def topic_folder(context: click.Context, settings: Settings) -> Path:
-    """The topic pack: in `topics` beside the config file, else beside the shipped one."""
-    config = context.ensure_object(Invocation).config or Path(os.environ.get("EXOWATCH_CONFIG") or DEFAULT_FILE)
-    own = config.resolve().parent / "topics" / settings.topic
-    return own if own.is_dir() else DEFAULT_FILE.parent / "topics" / settings.topic
+def log_as_asked(context: click.Context, level: int = logging.INFO) -> None:
+    """Logs go to stderr from `level` on, and all of them with --verbose."""
+    set_up_logging(logging.DEBUG if context.ensure_object(Invocation).verbose else level)
 
 
 @click.group(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from monitor.cli.group import cli, settings_of
-from monitor.topic import load_topic
 from rich.console import Console
 from rich.progress import Progress
 
+from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.daemon import opened
 from monitor.intake import Intake, Offered, PostError, post_from, pseudonyms_of
 from monitor.settings import Settings
+from monitor.topic import load_topic
 from monitor.words import Post
 
 _BATCH = 500
@@ -32,6 +33,7 @@ def replay(context: click.Context, file: Path) -> None:
     once; without one they wait in the stream for the next. Replayed posts always count as fresh. A bad line is named on stderr,
     the others go on, and the exit status is 1.
     """
+    log_as_asked(context, logging.WARNING)
     offered, bad = asyncio.run(_replay(settings_of(context), file))
     click.echo(f"accepted {offered.accepted}, duplicates {offered.duplicates}, unmatched {offered.unmatched}")
     if bad:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import click
-from monitor.cli.group import cli, settings_of
 
+from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.daemon import ALL_ROLES, Daemon
 from monitor.daemon import run as run_daemon
 
@@ -18,6 +18,7 @@ def run(context: click.Context) -> None:
 
     Ends in order on Ctrl-C or SIGTERM. The address of the page is printed when it is ready.
     """
+    log_as_asked(context)
     asyncio.run(run_daemon(settings_of(context), ALL_ROLES, _say_ready))
 
 
