@@ -47,9 +47,12 @@ async def new_claims(daemon: DaemonProcess) -> list[dict[str, Any]]:
     return [alert for alert in (await daemon.get("/alerts"))["items"] if alert["kind"] == "claim.new"]
 
 
-async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a_restart(tmp_path: Path) -> None:
+async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a_restart(tmp_path: Path, shared: Path) -> None:
     async with FeedServer() as feed, RedditServer() as reddit, Receiver() as receiver:
         config = write_config(tmp_path, feed=feed, reddit=reddit, hook=receiver.url)
+        # Recorded posts about other things all around, as on any subreddit.
+        recorded = shared / "wire/dev/reddit/sub_new__TestSubredditStreams.test_submissions__1__p.json"
+        reddit.load("new", json.loads(recorded.read_text()))
         reddit.add_post("SkincareAddiction", title="My clinic says its exosomes are FDA approved", selftext="Booked for Friday!")
         reddit.add_comment("SkincareAddiction", body="The exosome brand that I use got approval from the FDA last year.")
         reddit.add_post("SkincareAddiction", title="What does a session of exosomes cost?")
