@@ -34,8 +34,8 @@ from tests.receiver import (
     status,
 )
 from tests.test_store import NOW, carries, judged, post, write
-from workers.deliver.queue import IN_FLIGHT, LEASE_MS
-from workers.deliver.schedule import WAITS
+from workers.deliver.queue import IN_FLIGHT, LEASE_MS, Queue
+from workers.deliver.schedule import WAITS, Answer
 from workers.deliver.sender import Sender
 
 
@@ -605,6 +605,41 @@ async def test_what_does_not_finish_in_time_is_left_to_its_lease(database: Datab
     await running
     clock.now += LEASE_MS
     assert await sender(database, clock, receiver.endpoint()).flush() == 1
+
+
+async def test_an_attempt_that_cannot_be_written_down_does_not_stop_the_queue(
+    database: Database, clock: Clock, receiver: Receiver
+) -> None:
+    class Odd:
+        """A channel whose first answer is text that no database takes."""
+
+        def __init__(self) -> None:
+            self.ids: list[str] = []
+            self.sent = asyncio.Event()
+
+        async def send(self, webhook_id: str, body: bytes, at_ms: int) -> Answer:
+            assert (body[:1], at_ms) == (b"{", clock())
+            self.ids.append(webhook_id)
+            self.sent.set()
+            return Answer(ms=1, status=200, text="\ud800" if len(self.ids) == 1 else "")
+
+        async def close(self) -> None:
+            pass
+
+    await raise_claim(database, 1)
+    odd, stop = Odd(), asyncio.Event()
+    queue = Queue(database, receiver.endpoint(), odd, others=[], clock=clock, jitter=lambda: 1.0)
+    running = asyncio.create_task(queue.run(stop, 1.0))
+    await odd.sent.wait()
+    odd.sent.clear()
+    clock.now += LEASE_MS
+    async with asyncio.timeout(20):
+        await odd.sent.wait()
+    stop.set()
+    queue.wake()
+    await running
+    (delivery,) = await logged(database)
+    assert (delivery.state, odd.ids) == ("delivered", [delivery.webhook_id] * 2)
 
 
 async def test_a_database_that_is_away_is_waited_for_and_told_once(clock: Clock, receiver: Receiver, tmp_path: Any) -> None:
