@@ -9,9 +9,10 @@ import pytest
 
 from monitor.settings import Settings
 from monitor.store import Database
+from tests.delivering import clock, receiver
 from tests.postgres import Postgres, postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["clock", "postgres_server", "receiver"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
