@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -86,6 +87,19 @@ def test_the_published_vectors_are_signed_as_they_say(shared: Path) -> None:
         headers = signed_headers([vector["secret"]], given["webhook-id"], at_ms, vector["payload"].encode())
         assert headers["webhook-timestamp"] == given["webhook-timestamp"]
         assert headers["webhook-signature"] in given["webhook-signature"].split(" "), vector["name"]
+
+
+@pytest.mark.parametrize(("secret", "status"), [(SECRET, 204), (OTHER_SECRET, 401)])
+def test_the_receiver_in_the_docs_takes_what_is_signed_and_each_id_once(secret: str, status: int) -> None:
+    page = (Path(__file__).parents[1] / "docs/webhooks.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    handled: list[object] = []
+    seen: set[str] = set()
+    names: dict[str, Any] = {"handle": handled.append, "seen_before": lambda key: key in seen or seen.add(key)}
+    exec(code.replace("whsec_…", SECRET), names)  # what a reader would paste
+    headers = signed_headers([secret], "msg_1", round(dt.datetime.now(dt.UTC).timestamp() * 1000), b'{"type": "test"}')
+    assert [names["receive"](headers, b'{"type": "test"}') for _ in range(2)] == [status] * 2
+    assert handled == ([{"type": "test"}] if status == 204 else [])
 
 
 def test_while_a_secret_is_changed_a_receiver_with_either_is_content() -> None:

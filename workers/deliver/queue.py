@@ -130,6 +130,8 @@ class Queue:
             return TROUBLE_S
         except Exception as error:  # whatever it is, it must stay this endpoint's trouble
             self._log.error("looking for deliveries failed", exc_info=error)
+            # What cannot be written down must not stop the queue for ever: when its lease is over it is due again.
+            self._landed = [one for one in self._landed if one.due.lease_until > self._clock()]
             return TROUBLE_S
         if self._database_away:
             self._log.info("the database is back")
