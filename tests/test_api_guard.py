@@ -40,19 +40,20 @@ async def test_without_the_token_only_health_answers(locked: Api) -> None:
     assert (await locked.post("/api/v1/mentions", json=[]))[0] == 401
 
 
-@pytest.mark.parametrize(
-    ("header", "status"),
-    [
-        (f"Bearer {TOKEN}", 200),
-        (f"bearer {TOKEN}", 200),
-        (f"Bearer {TOKEN}x", 401),
-        ("Bearer ", 401),
-        (f"Basic {TOKEN}", 401),
-        ("Bearer tökén", 401),
-    ],
-)
-async def test_the_token_is_taken_as_a_bearer_and_no_other(locked: Api, header: str, status: int) -> None:
-    assert (await locked.get("/api/v1/mentions", headers={"Authorization": header}))[0] == status
+BEARERS = [
+    (f"Bearer {TOKEN}", 200),
+    (f"bearer {TOKEN}", 200),
+    (f"Bearer {TOKEN}x", 401),
+    ("Bearer ", 401),
+    (f"Basic {TOKEN}", 401),
+    ("Bearer tökén", 401),
+]
+
+
+async def test_the_token_is_taken_as_a_bearer_and_no_other(locked: Api) -> None:
+    for header, status in BEARERS:
+        answer = await locked.get("/api/v1/mentions", headers={"Authorization": header})
+        assert (header, answer[0]) == (header, status)
 
 
 async def test_a_token_in_the_address_opens_live_and_nothing_else(locked: Api) -> None:
@@ -97,29 +98,30 @@ async def test_a_cookie_ends_and_cannot_be_made_longer(locked: Api) -> None:
         assert (await locked.get("/api/v1/mentions", headers={"Cookie": f"{COOKIE}={value}"}))[0] == status
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
-async def test_logging_in_never_leads_elsewhere(locked: Api, back: str) -> None:
-    data = {"token": TOKEN, "next": back}
-    async with locked.client.post(locked.url + "/login", data=data, allow_redirects=False) as answer:
-        assert answer.headers["Location"] == "/"
+async def test_logging_in_never_leads_elsewhere(locked: Api) -> None:
+    for back in ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]:
+        data = {"token": TOKEN, "next": back}
+        async with locked.client.post(locked.url + "/login", data=data, allow_redirects=False) as answer:
+            assert answer.headers["Location"] == "/"
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("localhost:8080", 200),
-        ("127.0.0.1", 200),
-        ("127.9.9.9:1", 200),
-        ("[::1]:8080", 200),
-        ("evil.example", 403),
-        ("127.0.0.1.evil.example", 403),
-        ("10.0.0.1", 403),
-        ("", 403),
-        ("[", 403),
-    ],
-)
-async def test_without_a_token_a_foreign_name_is_refused(api: Api, host: str, status: int) -> None:
-    assert (await api.get("/api/v1/mentions", headers={"Host": host}))[0] == status
+HOSTS = [
+    ("localhost:8080", 200),
+    ("127.0.0.1", 200),
+    ("127.9.9.9:1", 200),
+    ("[::1]:8080", 200),
+    ("evil.example", 403),
+    ("127.0.0.1.evil.example", 403),
+    ("10.0.0.1", 403),
+    ("", 403),
+    ("[", 403),
+]
+
+
+async def test_without_a_token_a_foreign_name_is_refused(api: Api) -> None:
+    for host, status in HOSTS:
+        answer = await api.get("/api/v1/mentions", headers={"Host": host})
+        assert (host, answer[0]) == (host, status)
 
 
 async def test_with_a_token_any_name_will_do(locked: Api) -> None:

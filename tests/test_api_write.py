@@ -62,18 +62,16 @@ async def test_a_thousand_posts_are_taken_and_one_more_is_not(api: Api) -> None:
     assert (status, "at most 1000" in problem["detail"]) == (400, True)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"id": 1e999}', b'"\\ud800"', b"\x00"], ids=lambda body: repr(body[:9])
-)
-async def test_a_body_that_is_not_json_is_a_problem(api: Api, body: bytes) -> None:
-    status, problem = await api.post("/api/v1/mentions", data=body)
-    assert (status, problem["status"]) == (400, 400)
+async def test_a_body_that_is_not_json_is_a_problem(api: Api) -> None:
+    for body in [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"id": 1e999}', b'"\\ud800"', b"\x00"]:
+        status, problem = await api.post("/api/v1/mentions", data=body)
+        assert (status, problem["status"]) == (400, 400)
 
 
-@pytest.mark.parametrize("body", [b"3", b"null", b'"x"', b"[[]]", b'{"platform":"x","id":true,"text":"a"}'])
-async def test_json_that_is_no_post_is_a_fault_of_that_post(api: Api, body: bytes) -> None:
-    status, answer = await api.post("/api/v1/mentions", data=body)
-    assert (status, [fault["index"] for fault in answer["errors"]]) == (202, [0])
+async def test_json_that_is_no_post_is_a_fault_of_that_post(api: Api) -> None:
+    for body in [b"3", b"null", b'"x"', b"[[]]", b'{"platform":"x","id":true,"text":"a"}']:
+        status, answer = await api.post("/api/v1/mentions", data=body)
+        assert (status, [fault["index"] for fault in answer["errors"]]) == (202, [0])
 
 
 async def test_a_body_beyond_five_megabytes_is_refused(api: Api) -> None:

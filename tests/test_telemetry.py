@@ -1,0 +1,38 @@
+"""The metrics and their page in the docs: each explains the other, none is missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import Metric
+
+from monitor import telemetry
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+
+
+def metrics() -> dict[str, Metric]:
+    """All metrics of the program by the name under which Prometheus shows them."""
+    return {one.name + ("_total" if one.type == "counter" else ""): one for one in telemetry.registry.collect()}
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Name to kind and labels, from the table of the page."""
+    rows = re.findall(r"^\| `(exowatch_\w+)` \| (\w+) \|([^|]*)\|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: (kind, labels.strip()) for name, kind, labels in rows}
+
+
+def test_every_metric_is_explained_and_no_other_is() -> None:
+    assert {name: one.type for name, one in metrics().items()} == {name: kind for name, (kind, _) in documented().items()}
+
+
+def test_the_labels_are_those_of_the_page() -> None:
+    given = {getattr(one, "_name", "") + ("_total" if one._type == "counter" else ""): one for one in _collectors()}
+    for name, (_, labels) in documented().items():
+        assert re.findall(r"`(\w+)`", labels) == list(given[name]._labelnames), name
+
+
+def _collectors() -> list[Any]:
+    return list(telemetry.registry._collector_to_names)
