@@ -10,7 +10,7 @@ import msgspec
 MAX_WORDS = 120  # a sentence longer than this is cut: no claim needs more, and matching stays quick on hostile text
 MAX_HASHTAG = 48
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # a change of script ends a word: Japanese and Korean set "FDA" without spaces
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
 _ABBREVIATIONS = frozenset("dr mr mrs ms prof st vs approx no nr eg ie e.g i.e etc inc ltd u.s u.k ca bzw dra sra art al".split())
 _BREAK = re.compile(r"[,;:()\"]| - |\.\.\.|[*•✅✔]")

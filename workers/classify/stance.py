@@ -14,6 +14,7 @@ _VERBS_FIRST = frozenset(
     "is are was were do does did has have will should isnt arent ist sind hat haben wirken helfen kann konnen czy hal".split()
 )
 _MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
+_NOUN_NEGATIONS = frozenset(["no", "zero", "none", "nil", "nobody", "ne", "n", "sin", "sem", "ohne", "kein", "keine", "bez"])
 _FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
 _SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any", "there", "there's", "plant", "rose", "people", "anyone", "human"])
 
@@ -114,8 +115,8 @@ def _denied(hit: Hit, place: Surroundings) -> str:
     spanned = range(min(clauses), max(clauses) + 1)
     for cue in ("mock", "unproven"):
         for start, end in view.cues.get(cue, ()):
-            free = not used.issuperset(range(start, end)) or not hit.proposition.negative
-            if free and (cue == "unproven" or not used.intersection(range(start, end))):
+            mine = bool(used.intersection(range(start, end)))
+            if not mine or (cue == "unproven" and not hit.proposition.negative):
                 return cue
     negations = _negations(hit, view, used, spanned)
     if hit.denial:
@@ -139,7 +140,7 @@ def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int
         if any(start - at in (0, 1) for at in found) or _harmless(view, start, end):
             continue
         if strict:
-            if start not in used and 0 < hit.first - start <= 5 and words[start].text not in ("no", "zero", "none", "nil", "nobody"):
+            if start not in used and 0 < hit.first - start <= 5 and words[start].text not in _NOUN_NEGATIONS:
                 found.append(start)
         elif start in used or (words[start].clause in clauses and start <= hit.last + 3 and hit.first - start <= _SCOPE):
             found.append(start)

@@ -134,7 +134,7 @@ _OTHERS: dict[str, dict[str, str]] = {
         "we": "予約, 受付, 当院, お待ち, モニター, 無料, 患者様",
     },
     "tr": {
-        "not": "degil, yok, hayir, hic, asla, hicbir, olmaz, olmuyor, etmiyor, etmez, onaylamadi, vermedi, almadi, sifir",
+        "not": "degil*, yok, yoktur, hayir, hic, asla, hicbir, olmaz, olmuyor, etmiyor, etmez, onaylamadi, vermedi, almadi, sifir",
         "unproven": "kanit yok, kanitlanmamis, kanitlanmadi, kanitlanmis degil, yalan, palavra, uydurma, dogru degil, bilimsel dayanagi yok,"
         " belge yok, urun yok, ispatlanmadi, hurafe",
         "false": "hayir, yalan, degil, yok oyle, palavra",

@@ -6,7 +6,7 @@ ENGLISH: dict[str, str] = {
     "not": (
         "not, never, nor, neither, cannot, nobody, none, nothing is|has|in|about|regenerates|of, nowhere, nah, nope, aint, zilch, hardly, barely, no,"
         " don|doesn|didn|isn|aren|wasn|weren|won|wouldn|can|couldn|hasn|haven|hadn|shouldn|ain t, dont|doesnt|didnt|isnt|arent|wasnt|wont,"
-        " wouldnt|cant|couldnt|hasnt|havent|shouldnt, no one, nil, unchanged, failed to, fails to, far from, rather than, zero,"
+        " wouldnt|cant|couldnt|hasnt|havent|shouldnt, no one, nil, unchanged, failed to, fails to, lack|lacks|lacking|lacked, awaits, pending, still waiting, far from, rather than, zero,"
         " stop saying|calling|telling, unlikely to, refuses to, yet to, zip, did nothing, did zip|jack, do nothing, does nothing"
     ),
     "unproven": (
@@ -49,8 +49,8 @@ ENGLISH: dict[str, str] = {
     "alleges": (
         "claims|claimed|claim|claiming|claimed, alleged*|alleges|allege, purport*, supposed|supposedly|supposed to, pitch|pitched, boast|boasts,"
         " promoters, sellers .. say|speak|claim|call, so called, is|are billed, haters say, sold it|them|me as, keep|kept|keeps|being told|saying|hearing|repeating,"
-        " i keep hearing|seeing, trying to tell|sell, apparently, would have you, the flyer|poster|billboard|brochure|leaflet|sticker|ad, people say, they say,"
-        " one side says, some say, rumour|rumor, advert*  says|promises, i was|we were told|promised, the box|label|lid says, had told me, they d told me, sworn"
+        " i keep hearing|seeing, trying to tell|sell, apparently, would have you, people say, they say,"
+        " one side says, some say, rumour|rumor, advert*  says|promises, i was|we were told|promised, had told me, they d told me, sworn"
     ),
     "source": (
         "derm|dermatologist|doctor|doc|dr|surgeon|nurse|facialist|aesthetician|esthetician|injector|physio|pharmacist|consultant|practitioner|barber|"
