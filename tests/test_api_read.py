@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from monitor.store import Database, sources
-from monitor.words import claim_id_of
+from monitor.words import claim_id_of, parse_time
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write, write_some
 
@@ -129,6 +129,14 @@ async def test_counts_by_hour_and_by_day(api: Api) -> None:
     _, answer = await api.get("/api/v1/stats?bucket=hour&text=fda&type=regulatory_status&platform=tiktok")
     assert sum(bucket["claims"] for bucket in answer["buckets"]) == 1
     assert len((await api.get("/api/v1/stats"))[1]["buckets"]) == 30
+
+
+async def test_counts_are_of_whole_buckets_from_the_one_that_holds_since(api: Api) -> None:
+    heard = (await api.get("/api/v1/mentions?type=safety"))[1]["items"][0]["seen_at"]
+    since, until = parse_time(heard) / 1000 + 0.001, parse_time(heard) / 1000 + 0.002
+    _, answer = await api.get(f"/api/v1/stats?bucket=hour&since={since:.3f}&until={until:.3f}")
+    (bucket,) = answer["buckets"]
+    assert (bucket["mentions"], bucket["start"][:13]) == (1, heard[:13])
 
 
 async def test_a_claim_that_is_repeated_within_a_bucket_counts_once(api: Api) -> None:

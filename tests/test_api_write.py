@@ -68,6 +68,11 @@ async def test_a_body_that_is_not_json_is_a_problem(api: Api) -> None:
         assert (status, problem["status"]) == (400, 400)
 
 
+async def test_a_body_that_is_not_packed_as_it_says_is_a_problem(api: Api) -> None:
+    status, problem = await api.post("/api/v1/mentions", data=b"junk", headers={"Content-Encoding": "gzip"})
+    assert (status, problem["status"]) == (400, 400)
+
+
 async def test_json_that_is_no_post_is_a_fault_of_that_post(api: Api) -> None:
     for body in [b"3", b"null", b'"x"', b"[[]]", b'{"platform":"x","id":true,"text":"a"}']:
         status, answer = await api.post("/api/v1/mentions", data=body)

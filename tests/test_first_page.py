@@ -90,7 +90,7 @@ async def test_a_hostile_post_stays_text(api: Api) -> None:
             "a",
             HOSTILE,
             occurrence(HOSTILE, HOSTILE, "hostile", claim=claim, why=HOSTILE),
-            url="javascript:alert(3)",
+            url="javascript://example.org/%0aalert(3)",
             author=HOSTILE,
         ),
     )

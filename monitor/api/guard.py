@@ -70,7 +70,9 @@ def login_cookie(token: str, until_ms: int) -> str:
 
 
 def _signature(token: str, until: str) -> str:
-    return hmac.new(token.encode(), f"exowatch login until {until}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        token.encode(), f"exowatch login until {until}".encode("utf-8", "surrogateescape"), hashlib.sha256
+    ).hexdigest()
 
 
 def _is_open(request: web.Request) -> bool:

@@ -132,7 +132,10 @@ async def offer_login(request: web.Request, handler: Handler) -> web.StreamRespo
 async def post_login(request: web.Request) -> web.Response:
     """Takes the token and gives a cookie in its place."""
     token = request.app[PARTS].token
-    form = await request.post()
+    try:
+        form = await request.post()
+    except (LookupError, ValueError):  # an encoding that is none
+        raise Problem(400, "the form cannot be read") from None
     back = _local(str(form.get("next", "/")))
     if not token or not same(str(form.get("token", "")).strip(), token):
         return login_form(back, status=401, wrong=True)

@@ -41,11 +41,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns every error into a problem."""
     try:
-        return await handler(request)
-    except Problem as error:
-        return problem(error.status, error.detail, error.headers)
-    except FilterError as error:
-        return problem(400, str(error))
+        return await _with_known_errors(request, handler)
     except (StoreUnavailable, StreamUnavailable) as error:
         which = "database" if isinstance(error, StoreUnavailable) else "stream"
         log.warning(f"the {which} is not available", error=str(error), path=request.path)
@@ -59,6 +55,18 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("a request failed", method=request.method, path=request.path)
         return problem(500, "something went wrong inside; the log of the daemon says what")
+
+
+async def _with_known_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The answer, also where what was asked cannot be answered: errors that are the asker's."""
+    try:
+        return await handler(request)
+    except Problem as error:
+        return problem(error.status, error.detail, error.headers)
+    except FilterError as error:
+        return problem(400, str(error))
+    except web.RequestPayloadError:
+        return problem(400, "the body cannot be read: it is not encoded as its headers say")
 
 
 def _of_aiohttp(error: web.HTTPException) -> web.Response:
