@@ -23,8 +23,8 @@ async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        while not working.done():
+            working.cancel()  # again where it was swallowed: redis-py does that while it connects
+            await asyncio.wait({working}, timeout=0.1)
     if not working.cancelled():
         working.result()
