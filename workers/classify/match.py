@@ -122,7 +122,7 @@ class Matcher:
                 continue
             hit = Hit(proposition, pattern, spans, denial)
             known = best.get(proposition.key)
-            if known is None or (hit.weight, known.last - known.first) > (known.weight, hit.last - hit.first):
+            if known is None or (denial, hit.weight, known.last - known.first) > (known.denial, known.weight, hit.last - hit.first):
                 best[proposition.key] = hit
         return list(best.values())
 

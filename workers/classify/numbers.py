@@ -44,6 +44,7 @@ _NUMBER = r"(\d{1,9}(?:[.,]\d{1,3})?)"
 _PERCENT = re.compile(
     rf"{_NUMBER} ?(?:%|٪|per ?cent|percent|pct|prozent|por ?ciento|por ?cento|pour ?cent|per ?cento|procent|yuzde|배 )"
 )
+_BEFORE_PERCENT = re.compile(rf"(?:yuzde|%) ?{_NUMBER}")
 _WORD_PERCENT = re.compile(r"\b([a-z]+)[ -](?:per ?cent|percent|prozent|por ciento|por cento|pour cent|per cento|procent)\b")
 _TIMES = re.compile(
     rf"{_NUMBER}(?: ?x\b| ?- ?fold|fold| times| fach| mal\b| veces| vezes| fois| volte| kat\b| razy| ?배| ?倍| اضعاف| مرات)"
@@ -75,6 +76,9 @@ def read_number(kind: NumberKind, text: str) -> str | None:
 
 def _percent(text: str) -> str | None:
     match = _PERCENT.search(text)
+    if match:
+        return _plain(float(match[1].replace(",", ".")))
+    match = _BEFORE_PERCENT.search(text)
     if match:
         return _plain(float(match[1].replace(",", ".")))
     match = _WORD_PERCENT.search(text)

@@ -17,7 +17,7 @@ ENGLISH: dict[str, str] = {
         " has|have yet to, there s|is|are no, there isn|aren t, without .. evidence|proof, lack|lacks|lacking|lacked .. evidence|proof|data,"
         " evidence|proof|data .. lacking|thin|weak|missing|poor|uncertain, untrue, is|s|are|it false, false that, bogus, nonsense, rubbish, bollocks,"
         " bullshit, baloney, myth, myths, lies, misleading, debunk*, hoax, scam, is|s|are wrong, made up, meaningless, not a shred|scrap,"
-        " shred of, rests on nothing, anyone telling|selling|who .. is|has lying|mixed|guessing|wrong, not true, should not say|claim, no such,"
+        " shred of, rests on nothing, anyone telling|selling|who .. is|has lying|mixed|guessing|wrong, not true, not the case, isn t the case, should not say|claim, no such,"
         " doesn t follow|mean, not mean, not how, clickbait, fake news, snake oil, let s see, walk away|out, red flag, says nothing,"
         " tells you nothing, say one word, not the same, empty, don t believe|fall, don t buy it|the, is a lie, not .. evidence, proves nothing,"
         " doesn t|not prove, not a result, i d not call, remains unproven, unequal, overstated, overhyped, not backed, can t be true,"
