@@ -69,7 +69,24 @@ def test_the_keyword_is_named(keywords: Keywords) -> None:
     assert keywords.find("exosome facial")[0] == "exosome"
 
 
-PIECES = ["exosome", "ex0s0me", "еxоsоmе", "e.x.o.s.o.m.e", "EXO", "экзосомы", "엑소좀", "エクソソーム", "الإكسوزوم", "ﬁ™", "\u200b", "̷", " ", "🧬", "#", "s"]
+PIECES = [
+    "exosome",
+    "ex0s0me",
+    "еxоsоmе",
+    "e.x.o.s.o.m.e",
+    "EXO",
+    "экзосомы",
+    "엑소좀",
+    "エクソソーム",
+    "الإكسوزوم",
+    "ﬁ™",
+    "\u200b",
+    "̷",
+    " ",
+    "🧬",
+    "#",
+    "s",
+]
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=6)), max_size=12).map("".join)
 
 

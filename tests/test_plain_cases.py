@@ -47,7 +47,11 @@ FDA_APPROVED = [
     "Egzosomy są zatwierdzone przez FDA",
     "الإكسوسوم معتمد من FDA",
 ]
-FDA_CLEARED = ["FDA-cleared exosome injections, walk-ins welcome", "These exosomes have been cleared by the FDA", "FDA clearance for our exosomes came through"]
+FDA_CLEARED = [
+    "FDA-cleared exosome injections, walk-ins welcome",
+    "These exosomes have been cleared by the FDA",
+    "FDA clearance for our exosomes came through",
+]
 FDA_DENIED = [
     "Exosomes are not FDA approved.",
     "No exosome product has been approved by the FDA",
@@ -198,7 +202,9 @@ def test_plain_claims_alert(judge: Judge, texts: list[str], kind: str, verdict: 
         assert (claim.stance, claim.verdict, judgement.alert) == ("asserts", verdict, True), text
 
 
-@pytest.mark.parametrize(("texts", "kind"), [(FDA_APPROVED, "regulatory_status"), (COLLAGEN_300, "skin_efficacy"), (AUTISM, "disease_treatment")])
+@pytest.mark.parametrize(
+    ("texts", "kind"), [(FDA_APPROVED, "regulatory_status"), (COLLAGEN_300, "skin_efficacy"), (AUTISM, "disease_treatment")]
+)
 def test_one_proposition_has_one_id_in_every_language(judge: Judge, texts: list[str], kind: str) -> None:
     assert len({only(judge.judge("1", text), kind).claim_id for text in texts}) == 1
 
@@ -329,7 +335,16 @@ def test_why_never_quotes_the_post(judge: Judge) -> None:
 
 
 # What was measured when this was written, less a margin; see docs/judgement.md.
-FLOORS = {"relevance": 0.97, "detection": 0.88, "type_macro": 0.68, "stance": 0.57, "verdict": 0.64, "identity": 0.85, "alert_precision": 0.76, "alert_recall": 0.76}
+FLOORS = {
+    "relevance": 0.97,
+    "detection": 0.88,
+    "type_macro": 0.68,
+    "stance": 0.57,
+    "verdict": 0.64,
+    "identity": 0.85,
+    "alert_precision": 0.76,
+    "alert_recall": 0.76,
+}
 
 
 def test_the_level_on_labelled_posts_holds(judge: Judge, shared: Path, tmp_path: Path) -> None:

@@ -71,7 +71,9 @@ def load_lexicon(folder: Path) -> Lexicon:
     for proposition in propositions.values():
         for other in proposition.over:
             if other not in propositions and other.removeprefix("any-") not in CLAIM_TYPES:
-                raise TopicError(f"{folder}: claim {proposition.key}: over names {other!r}, which is no claim here, nor any- and a type")
+                raise TopicError(
+                    f"{folder}: claim {proposition.key}: over names {other!r}, which is no claim here, nor any- and a type"
+                )
     return Lexicon(cues=cues, propositions=propositions)
 
 
@@ -106,7 +108,9 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
         _parsed(parse_phrase, wording, f"{where}, unless")
         for wording in (texts_of(values["unless"], f"{where}, unless") if values.get("unless") else ())
     )
-    named = {name for pattern in (*patterns, *denied) for name in cue_names(pattern)} | {n for p in unless for i in p for n in i.cues}
+    named = {name for pattern in (*patterns, *denied) for name in cue_names(pattern)} | {
+        n for p in unless for i in p for n in i.cues
+    }
     known = {name.rpartition(":")[2] for name in cues}
     unknown = sorted(named - known - {TOPIC_CUE})
     if unknown:

@@ -16,7 +16,31 @@ _VERBS_FIRST = frozenset(
 _MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
 _NOUN_NEGATIONS = frozenset(["no", "zero", "none", "nil", "nobody", "ne", "n", "sin", "sem", "ohne", "kein", "keine", "bez"])
 _FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
-_SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any", "there", "there's", "plant", "rose", "people", "anyone", "human"])
+_SUBJECTS = frozenset(
+    [
+        "i",
+        "we",
+        "you",
+        "u",
+        "they",
+        "it",
+        "these",
+        "this",
+        "a",
+        "an",
+        "the",
+        "my",
+        "your",
+        "any",
+        "there",
+        "there's",
+        "plant",
+        "rose",
+        "people",
+        "anyone",
+        "human",
+    ]
+)
 
 
 _LEFT_STANDING = frozenset(
@@ -85,7 +109,7 @@ def _asked(hit: Hit, place: Surroundings) -> str:
 
 
 def _asked_after(place: Surroundings) -> bool:
-    """"… Is that true?": a short question on the sentence before it."""
+    """ "… Is that true?": a short question on the sentence before it."""
     after = place.after
     if after is None or not after.sentence.question or len(after.sentence.words) > 8 or len(after.sentence.words) < 3:
         return False
@@ -160,7 +184,9 @@ def _harmless(view: View, at: int, end: int) -> bool:
     if not following:
         return False
     word = view.sentence.words[at].text
-    if word in ("can", "couldn", "cant", "cannot") and any(w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]):
+    if word in ("can", "couldn", "cant", "cannot") and any(
+        w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]
+    ):
         return True
     return following[0] in plain
 
@@ -201,7 +227,11 @@ def _reported(hit: Hit, place: Surroundings) -> str:
             continue
         told_before = start <= hit.first + 1 and any(start - 8 <= at < start or end <= at <= end + 3 for at in sources)
         told_after = start > hit.last and any(abs(at - start) <= 4 for at in sources)
-        if told_before or told_after or (start <= hit.first and words[start].text in ("according", "laut", "segun", "selon", "secondo")):
+        if (
+            told_before
+            or told_after
+            or (start <= hit.first and words[start].text in ("according", "laut", "segun", "selon", "secondo"))
+        ):
             return "says"
     before = place.before
     if before is not None and before.has("says") and before.has("source") and _opens_quote(view):
@@ -231,7 +261,9 @@ def _own_word(view: View, at: int) -> bool:
         return False
     if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my", "and"):
         return True
-    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(w in ("i", "we", "nobody", "what") for w in before)
+    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(
+        w in ("i", "we", "nobody", "what") for w in before
+    )
 
 
 def _distant(hit: Hit, place: Surroundings) -> bool:
