@@ -85,7 +85,7 @@ class Matcher:
                 self._atoms_of(phrase)
         self._prefix_lengths = sorted({len(prefix) for prefix in self._prefixes})
         self._ids = functools.lru_cache(maxsize=32768)(self._look_up)
-self._parts = functools.lru_cache(maxsize=8192)(self._is_word)
+        self._parts = functools.lru_cache(maxsize=8192)(self._is_word)
 
     def knows(self, part: str) -> bool:
         """Whether a part of a hashtag is a word of the lexicon, with at most three letters of ending."""
@@ -132,7 +132,11 @@ self._parts = functools.lru_cache(maxsize=8192)(self._is_word)
                 continue
             hit = Hit(proposition, pattern, spans, denial)
             known = best.get(proposition.key)
-            if known is None or (denial, hit.weight, known.last - known.first) > (known.denial, known.weight, hit.last - hit.first):
+            if known is None or (denial, hit.weight, known.last - known.first) > (
+                known.denial,
+                known.weight,
+                hit.last - hit.first,
+            ):
                 best[proposition.key] = hit
         return list(best.values())
 

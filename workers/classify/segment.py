@@ -121,8 +121,7 @@ def _split(tag: str, knows: Callable[[str], bool]) -> list[str]:
             if before is None:
                 continue
             part = tag[start:end]
-            if (part in vocabulary or part == "_" or part.isdigit()) and (
-                best[end] is None or len(before) + 1 < len(best[end] or [])
-            ):
+            known = best[end]
+            if (known is None or len(before) + 1 < len(known)) and (part == "_" or part.isdigit() or knows(part)):
                 best[end] = [*before, part]
     return best[len(tag)] or []
