@@ -84,7 +84,6 @@ PIECES = [
     "arthritis",
     "300% ",
     "collagen ",
-] + [
     "no side effects",
     "?",
     ". ",

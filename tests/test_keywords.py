@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,6 @@ def test_bytes_are_searched_too(keywords: Keywords) -> None:
 
 
 def test_the_labelled_posts_are_told_apart(keywords: Keywords, shared: Path) -> None:
-    import json
-
     posts = [json.loads(line) for line in (shared / "data" / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
     wrong = [post["id"] for post in posts if bool(keywords.find(post["text"])) != post["relevant"]]
     assert len(wrong) <= len(posts) * 0.04

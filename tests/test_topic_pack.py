@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -154,9 +155,7 @@ def test_a_missing_file_is_named(pack: Path) -> None:
 
 
 def test_the_shipped_pack_covers_the_propositions_of_the_record(shared: Path) -> None:
-    """A proposition that the record supports or contradicts has an entry with that verdict; without, a true statement would alert."""
-    import json
-
+    """What the record supports or contradicts has an entry that says so: without one a true statement would alert."""
     topic = load_topic(Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes")
     missing = []
     for line in (shared / "data" / "keys.jsonl").read_text(encoding="utf-8").splitlines():

@@ -17,7 +17,7 @@ Place = tuple[Span, ...]  # the words that matched, without those of gaps
 
 MAX_EXTENT = 30  # words between the first and last word of a match; what lies further apart is chance
 _MAX_WORD = 80
-_SMALL_WORDS = frozenset("no of is my by me it to i".split())
+_SMALL_WORDS = frozenset(["no", "of", "is", "my", "by", "me", "it", "to", "i"])
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -195,7 +195,7 @@ class Matcher:
         best_extent = MAX_EXTENT + 1
         for anchor in found[0][:8]:
             at = anchor[0][0]
-            chosen = [anchor, *(min(places, key=lambda place: abs(place[0][0] - at)) for places in found[1:])]  # noqa: B023
+            chosen = [anchor, *(min(places, key=lambda place: abs(place[0][0] - at)) for places in found[1:])]
             spans = tuple(span for place in chosen for span in place)
             extent = max(end for _, end in spans) - min(start for start, _ in spans)
             if extent < best_extent:

@@ -13,7 +13,7 @@ from monitor.topic.lexicon import Proposition
 from monitor.words import MAX_TEXT, ClaimType, Stance
 from workers.classify.choose import choose
 from workers.classify.language import guess_language, likely_languages
-from workers.classify.match import Hit, Matcher, View
+from workers.classify.match import Hit, Matcher
 from workers.classify.numbers import read_number
 from workers.classify.quote import quote_span
 from workers.classify.segment import Sentence, sentences
@@ -75,7 +75,7 @@ class Classifier:
         self.version = f"{RULES_VERSION}+{topic.version}" + (f"+{scorer.version}" if scorer else "")
 
     def read(self, text: str, lang: str | None = None) -> Reading:
-        """The reading of a text; what is longer than words.MAX_TEXT is not read. `lang` is the platform's word for the language."""
+        """The reading of a text, of which MAX_TEXT characters are read. `lang` is the platform's word for the language."""
         text = text[:MAX_TEXT]
         folded = fold(text)
         relevant = bool(self._topic.keywords.find_folded(folded))
@@ -140,7 +140,9 @@ def _worth_reading(parts: list[Sentence], places: list[tuple[int, int]]) -> list
                 {near for at in named for near in range(max(0, at - _NEAR), at + _NEAR + 1)} & set(range(len(parts)))
             )
         ]
-    kept, seen, words = [], set(), 0
+    kept: list[Sentence] = []
+    seen: set[tuple[str, ...]] = set()
+    words = 0
     for part in parts:
         wording = tuple(word.text for word in part.words)
         words += len(wording)

@@ -12,13 +12,78 @@ MAX_HASHTAG = 48
 
 _WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # a change of script ends a word: Japanese and Korean set "FDA" without spaces
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
-_ABBREVIATIONS = frozenset("dr mr mrs ms prof st vs approx no nr eg ie e.g i.e etc inc ltd u.s u.k ca bzw dra sra art al".split())
+_ABBREVIATIONS = frozenset(
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "st",
+        "vs",
+        "approx",
+        "no",
+        "nr",
+        "eg",
+        "ie",
+        "e.g",
+        "i.e",
+        "etc",
+        "inc",
+        "ltd",
+        "u.s",
+        "u.k",
+        "ca",
+        "bzw",
+        "dra",
+        "sra",
+        "art",
+        "al",
+    ]
+)
 _BREAK = re.compile(r"[,;:()\"]| - |\.\.\.|[*•✅✔]")
 _QUOTE = re.compile(r"\"[^\"]{2,400}\"|(?<!\w)'[^']{3,400}'(?!\w)")
 _HASHTAG = re.compile(r"#(\w{3,})")
 _JOINTS = frozenset(
-    "but yet however although though because whereas while so then which since unless when where if until after "
-    "pero aunque porque mais porem car aber weil denn obwohl ma perche pero ama cunku ale bo poniewaz لكن".split()
+    [
+        "but",
+        "yet",
+        "however",
+        "although",
+        "though",
+        "because",
+        "whereas",
+        "while",
+        "so",
+        "then",
+        "which",
+        "since",
+        "unless",
+        "when",
+        "where",
+        "if",
+        "until",
+        "after",
+        "pero",
+        "aunque",
+        "porque",
+        "mais",
+        "porem",
+        "car",
+        "aber",
+        "weil",
+        "denn",
+        "obwohl",
+        "ma",
+        "perche",
+        "pero",
+        "ama",
+        "cunku",
+        "ale",
+        "bo",
+        "poniewaz",
+        "لكن",
+    ]
 )
 
 
@@ -67,7 +132,7 @@ def _abbreviates(text: str, dot: int, start: int) -> bool:
 
 
 def _sentence(text: str, start: int, end: int, question: bool, taken: frozenset[int]) -> list[Sentence]:
-    """The words from start to end as one sentence, or several where there are too many. `taken`: starts of hashtags taken apart."""
+    """The words from start to end as one sentence, or several where there are too many. `taken` are hashtags' starts."""
     breaks = [match.start() for match in _BREAK.finditer(text, start, end)]
     words: list[Word] = []
     clauses: list[tuple[int, int]] = []
