@@ -41,7 +41,9 @@ def test_disguises_are_undone(written: str, read: str) -> None:
     assert fold(written).text == read
 
 
-@pytest.mark.parametrize("text", ["300%", "5g", "20 billion", "20billion", "cd63", "b12", "covid19", "2nd", "10x", "3.5 mm", "co2 laser", "sb 1768"])
+@pytest.mark.parametrize(
+    "text", ["300%", "5g", "20 billion", "20billion", "cd63", "b12", "covid19", "2nd", "10x", "3.5 mm", "co2 laser", "sb 1768"]
+)
 def test_numbers_stay(text: str) -> None:
     assert fold(text).text == text
 

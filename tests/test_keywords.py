@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,24 @@ def test_the_keyword_is_named(keywords: Keywords) -> None:
     assert keywords.find("exosome facial")[0] == "exosome"
 
 
-PIECES = ["exosome", "ex0s0me", "еxоsоmе", "e.x.o.s.o.m.e", "EXO", "экзосомы", "엑소좀", "エクソソーム", "الإكسوزوم", "ﬁ™", "\u200b", "̷", " ", "🧬", "#", "s"]
+PIECES = [
+    "exosome",
+    "ex0s0me",
+    "еxоsоmе",
+    "e.x.o.s.o.m.e",
+    "EXO",
+    "экзосомы",
+    "엑소좀",
+    "エクソソーム",
+    "الإكسوزوم",
+    "ﬁ™",
+    "\u200b",
+    "̷",
+    " ",
+    "🧬",
+    "#",
+    "s",
+]
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=6)), max_size=12).map("".join)
 
 
@@ -97,8 +115,6 @@ def test_bytes_are_searched_too(keywords: Keywords) -> None:
 
 
 def test_the_labelled_posts_are_told_apart(keywords: Keywords, shared: Path) -> None:
-    import json
-
     posts = [json.loads(line) for line in (shared / "data" / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
     wrong = [post["id"] for post in posts if bool(keywords.find(post["text"])) != post["relevant"]]
     assert len(wrong) <= len(posts) * 0.04

@@ -86,10 +86,22 @@ def test_the_version_follows_the_content() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("entries:\n- {id: a-b, type: nonsense, claim: c, verdicts: {US: supported}, as_of: 2026-01-01, citations: []}", "unknown type 'nonsense'"),
-        ("entries:\n- {id: a-b, type: safety, claim: c, verdicts: {US: perhaps}, as_of: 2026-01-01, citations: []}", "unknown verdict 'perhaps' for US"),
-        ("entries:\n- {id: a-b, type: safety, claim: c, verdicts: {NO: supported}, as_of: 2026-01-01, citations: []}", "put it in quotes"),
-        ("entries:\n- {id: a-b, type: safety, claim: c, verdicts: {US: supported}, as_of: soon, citations: []}", "as_of must be a date"),
+        (
+            "entries:\n- {id: a-b, type: nonsense, claim: c, verdicts: {US: supported}, as_of: 2026-01-01, citations: []}",
+            "unknown type 'nonsense'",
+        ),
+        (
+            "entries:\n- {id: a-b, type: safety, claim: c, verdicts: {US: perhaps}, as_of: 2026-01-01, citations: []}",
+            "unknown verdict 'perhaps' for US",
+        ),
+        (
+            "entries:\n- {id: a-b, type: safety, claim: c, verdicts: {NO: supported}, as_of: 2026-01-01, citations: []}",
+            "put it in quotes",
+        ),
+        (
+            "entries:\n- {id: a-b, type: safety, claim: c, verdicts: {US: supported}, as_of: soon, citations: []}",
+            "as_of must be a date",
+        ),
         ("entries:\n- {id: a-b, typ: safety}", "unknown key 'typ'"),
         ("entries: [", "not valid YAML"),
     ],
@@ -104,7 +116,9 @@ def test_a_slip_is_one_clear_sentence_with_its_place(tmp_path: Path, text: str, 
 
 def test_an_id_used_twice_names_both_files(tmp_path: Path) -> None:
     cite = "{id: A, citation: a, kind: trial, url: 'https://example.org'}"
-    one = f"entries:\n- {{id: a-b, type: safety, claim: c, verdicts: {{US: supported}}, as_of: 2026-01-01, citations: [{cite}]}}\n"
+    one = (
+        f"entries:\n- {{id: a-b, type: safety, claim: c, verdicts: {{US: supported}}, as_of: 2026-01-01, citations: [{cite}]}}\n"
+    )
     (tmp_path / "one.yaml").write_text(one, encoding="utf-8")
     (tmp_path / "two.yaml").write_text(one, encoding="utf-8")
     with pytest.raises(TopicError, match=r"two\.yaml.*'a-b'.*one\.yaml"):

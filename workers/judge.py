@@ -34,8 +34,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
 def one_verdict(verdicts: Mapping[str, Verdict], jurisdictions: Sequence[str], named: str | None) -> tuple[Verdict, str | None]:
     """One verdict of several and the jurisdiction that it is from (None: the burden of proof).
 
-    The named authority's own jurisdiction decides; else the worst of the configured ones that are listed; else the global verdict;
-    else, where the entry speaks only of other places, the worst of those. With no verdicts at all it is unsupported.
+    The named authority's own jurisdiction decides; else the worst of the configured ones that are listed; else the global
+    verdict; else, where the entry speaks only of other places, the worst of those. With no verdicts at all it is unsupported.
     """
     if named is not None and named in verdicts:
         return verdicts[named], named

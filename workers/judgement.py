@@ -19,7 +19,7 @@ class Judge:
         self._jurisdictions = tuple(jurisdictions)
         self.classifier = Classifier(topic, scorer)
 
-    def judge(self, id: str, text: str, lang: str | None = None) -> Judgement:
+    def judge(self, id: str, text: str, lang: str | None = None) -> Judgement:  # noqa: A002 - the word that users see
         """The judgement of one text. Pure, and quick for texts of any length."""
         reading = self.classifier.read(text, lang)
         claims = tuple(self._occurrence(text, found) for found in reading.claims)

@@ -189,6 +189,8 @@ def _separators(text: str) -> set[int]:
     dropped: set[int] = set()
     for match in _SPACED.finditer(text):
         dropped.update(range(match.start() + 1, match.end(), 2))
+        if match[1] == "." and text[match.end() : match.end() + 2] == ". ":
+            dropped.add(match.end())  # the last dot of "F.D.A. approved" ends no sentence
     for match in _PIECES.finditer(text):
         dropped.update(i for i in range(*match.span()) if text[i] == ".")
     for match in _CUT.finditer(text):

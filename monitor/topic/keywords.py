@@ -75,8 +75,8 @@ class Keywords:
         return found
 
     def places(self, folded: Folded) -> list[tuple[int, int]]:
-        """Where keywords stand in a folded text, as half-open spans of it."""
-        return [match.span() for k in self.keywords for match in k.find.finditer(folded.text)]
+        """Where keywords stand in a folded text, as sorted half-open spans of it."""
+        return sorted(match.span() for k in self.keywords for match in k.find.finditer(folded.text))
 
 
 def load_keywords(file: Path) -> Keywords:

@@ -21,10 +21,15 @@ _KEY = re.compile(r"^[a-z0-9][a-z0-9-]{1,79}$")
 class Proposition(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that can be claimed. `claim` is the plain positive sentence; `{number}` in it is filled from the post.
 
-    `number_key` and `number_claim` take the place of `key` and `claim` where the post gives a number of that kind. `over` names
-    propositions that give way where both are found in one sentence (`any-safety`: all of that type). `jurisdiction` is set where the proposition names an authority.
-    Patterns under `denied` find its denial ("banned"). `negative` says that the proposition itself is worded with a negation ("no
-    side effects"), so that a negation among the words that matched is not a denial. `harm` marks reports of harm. `yields`: it gives way to any other claim of its sentence. `sure` is how often the proposition is right when its pattern is found.
+    number_key, number_claim  take the place of `key` and `claim` where the post gives a number of that kind
+    denied        patterns that find its denial ("banned")
+    unless        phrases that, in the same sentence, make the find a chance one
+    over          propositions that give way where both are found in one sentence; `any-safety`: all of that type
+    jurisdiction  set where the proposition names an authority
+    negative      the proposition is itself worded with a negation ("no side effects"), which is then no denial
+    harm          it reports harm
+    yields        it gives way to any other claim of its sentence
+    sure          how often it is right when its pattern is found
     """
 
     key: str

@@ -5,7 +5,7 @@ A *phrase* is words in a row: `hair loss`. In place of a word may stand
   `grow|regrow*`     one of several
   `@hair`            any phrase of the cue named hair
   `..`               up to four further words
-A *pattern* is phrases joined by ` + `, which must all stand in one sentence, in any order; what follows ` - ` must not stand there.
+A *pattern* is phrases joined by ` + `, which must all stand in one sentence, in any order; what follows ` - ` must not.
 Scripts without spaces between words, and Arabic, are found inside a word.
 """
 

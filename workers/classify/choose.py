@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from workers.classify.match import Hit, View
 
-
 _EFFICACY = ("skin_efficacy", "hair_efficacy", "disease_treatment")
 
 

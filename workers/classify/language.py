@@ -11,7 +11,8 @@ _SMALL_WORDS = {
     "fr": "le les des du que une pour avec dans est pas je et mon ma sur qui ce au ne vous nous j'ai c'est sont mes chez",
     "de": "der die das und ist nicht mit ein eine von für ich auf den im es zu dem sind war hat nach bei wie aber mein unsere",
     "it": "il gli della che una per con non mi di sono è la ho del nel alla più dopo come ma anche questo le si dei chi",
-    "tr": "bir ve bu için ile çok var mı mi da de ne ama gibi olan daha sonra benim yok saç diye oldu hiçbir yoktur yan değil değildir sizi",
+    "tr": "bir ve bu için ile çok var mı mi da de ne ama gibi olan daha sonra benim yok saç diye oldu hiçbir yoktur yan "
+    "değil değildir sizi",
     "pl": "nie na się jest to do z w i że po jak o dla czy mi już ale tak od za są przed ja u moja",
 }
 _SETS = {language: frozenset(words.split()) for language, words in _SMALL_WORDS.items()}

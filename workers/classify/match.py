@@ -17,6 +17,7 @@ Place = tuple[Span, ...]  # the words that matched, without those of gaps
 
 MAX_EXTENT = 30  # words between the first and last word of a match; what lies further apart is chance
 _MAX_WORD = 80
+_SMALL_WORDS = frozenset(["no", "of", "is", "my", "by", "me", "it", "to", "i"])
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -84,7 +85,16 @@ class Matcher:
                 self._atoms_of(phrase)
         self._prefix_lengths = sorted({len(prefix) for prefix in self._prefixes})
         self._ids = functools.lru_cache(maxsize=32768)(self._look_up)
-        self.vocabulary = frozenset(w for w in (*self._words, *self._prefixes) if len(w) > 2) | {"no", "of", "is", "my", "by"}
+        self._parts = functools.lru_cache(maxsize=8192)(self._is_word)
+
+    def knows(self, part: str) -> bool:
+        """Whether a part of a hashtag is a word of the lexicon, with at most three letters of ending."""
+        return self._parts(part)
+
+    def _is_word(self, part: str) -> bool:
+        if len(part) < 3:
+            return part in _SMALL_WORDS
+        return part in self._words or any(part[:-cut] in self._prefixes for cut in range(1, 4)) or part in self._prefixes
 
     def view(self, sentence: Sentence, topic_places: Iterable[Span], languages: frozenset[str]) -> View:
         """The sentence with its cues. `topic_places` are spans of the folded text where the topic is named.
@@ -122,7 +132,11 @@ class Matcher:
                 continue
             hit = Hit(proposition, pattern, spans, denial)
             known = best.get(proposition.key)
-            if known is None or (hit.weight, known.last - known.first) > (known.weight, hit.last - hit.first):
+            if known is None or (denial, hit.weight, known.last - known.first) > (
+                known.denial,
+                known.weight,
+                hit.last - hit.first,
+            ):
                 best[proposition.key] = hit
         return list(best.values())
 
@@ -181,7 +195,7 @@ class Matcher:
         best_extent = MAX_EXTENT + 1
         for anchor in found[0][:8]:
             at = anchor[0][0]
-            chosen = [anchor, *(min(places, key=lambda place: abs(place[0][0] - at)) for places in found[1:])]  # noqa: B023
+            chosen = [anchor, *(min(places, key=lambda place: abs(place[0][0] - at)) for places in found[1:])]
             spans = tuple(span for place in chosen for span in place)
             extent = max(end for _, end in spans) - min(start for start, _ in spans)
             if extent < best_extent:

@@ -6,44 +6,44 @@ import re
 
 from monitor.topic.lexicon import NumberKind
 
-_WORDS = {
-    **dict(
-        zip(
-            "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty "
-            "ninety hundred".split(),
-            (*range(1, 13), 15, 20, 30, 40, 50, 60, 70, 80, 90, 100),
-            strict=True,
-        )
-    ),
-    **{"a": 1, "half": 50, "cent": 100, "cien": 100, "hundert": 100, "cem": 100, "cento": 100, "sto": 100, "yuz": 100},
+_TENS = (
+    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty ninety"
+)
+_WORDS: dict[str, float] = {
+    **dict(zip(re.findall("[a-z]+", _TENS), (*range(1, 13), 15, 20, 30, 40, 50, 60, 70, 80, 90), strict=True)),
+    **dict.fromkeys(("hundred", "cent", "cien", "hundert", "cem", "cento", "sto", "yuz"), 100),
+    "a": 1,
+    "half": 50,
 }
-_FACTORS = {
+_FACTORS: dict[str, float] = {
     **dict.fromkeys(
         ("double", "doubles", "doubled", "doubling", "twice", "twofold", "verdoppelt", "raddoppia", "raddoppiano"), 2
     ),
-    **dict.fromkeys(("duplica", "dobra", "double", "podwaja", "twofold", "두배", "doblar"), 2),
+    **dict.fromkeys(("duplica", "dobra", "podwaja", "두배", "doblar"), 2),
     **dict.fromkeys(("triple", "triples", "tripled", "tripling", "threefold", "thrice", "trebles", "trebled", "treble"), 3),
     **dict.fromkeys(
         ("triplica", "triplican", "triplicano", "triplent", "verdreifacht", "verdreifachen", "potraja", "trebling"), 3
     ),
     **dict.fromkeys(("quadruple", "quadruples", "fourfold", "vervierfacht"), 4),
     **dict.fromkeys(("fivefold", "quintuples"), 5),
-    **dict.fromkeys(("sixfold",), 6),
-    **dict.fromkeys(("tenfold",), 10),
+    "sixfold": 6,
+    "tenfold": 10,
 }
-_SCALES = {
+_SCALES: dict[str, int] = {
     **dict.fromkeys(("million", "millions", "mio", "millionen", "millones", "milhoes", "milioni", "milionow", "milyon"), 10**6),
     **dict.fromkeys(("billion", "billions", "bn", "billon", "bilion", "bil", "b", "milliards", "milliard", "milliarden"), 10**9),
     **dict.fromkeys(("bilhoes", "miliardi", "miliardow", "miliardy", "milyar", "mld", "mrd"), 10**9),
     **dict.fromkeys(("trillion", "trillions", "trilhao", "trilhoes", "trilyon"), 10**12),
     **dict.fromkeys(("億", "억"), 10**8),
     **dict.fromkeys(("兆", "조"), 10**12),
-    **{"مليار": 10**9, "مليون": 10**6},
+    "مليار": 10**9,
+    "مليون": 10**6,
 }
 _NUMBER = r"(\d{1,9}(?:[.,]\d{1,3})?)"
 _PERCENT = re.compile(
     rf"{_NUMBER} ?(?:%|٪|per ?cent|percent|pct|prozent|por ?ciento|por ?cento|pour ?cent|per ?cento|procent|yuzde|배 )"
 )
+_BEFORE_PERCENT = re.compile(rf"(?:yuzde|%) ?{_NUMBER}")
 _WORD_PERCENT = re.compile(r"\b([a-z]+)[ -](?:per ?cent|percent|prozent|por ciento|por cento|pour cent|per cento|procent)\b")
 _TIMES = re.compile(
     rf"{_NUMBER}(?: ?x\b| ?- ?fold|fold| times| fach| mal\b| veces| vezes| fois| volte| kat\b| razy| ?배| ?倍| اضعاف| مرات)"
@@ -77,6 +77,9 @@ def _percent(text: str) -> str | None:
     match = _PERCENT.search(text)
     if match:
         return _plain(float(match[1].replace(",", ".")))
+    match = _BEFORE_PERCENT.search(text)
+    if match:
+        return _plain(float(match[1].replace(",", ".")))
     match = _WORD_PERCENT.search(text)
     return _plain(_WORDS[match[1]]) if match and match[1] in _WORDS else None
 
@@ -99,11 +102,11 @@ def _count(text: str) -> str | None:
         amount = float(match[1].replace(",", ".")) if match[1] else _words_value(match[2])
         if amount:
             return _named(amount * _SCALES[match[3]])
-    match = _POWER.search(text)
-    if match and 6 <= int(match[2]) <= 15:
-        return _named(float(match[1]) * 10 ** int(match[2]))
-    match = _LONG.search(text)
-    return _named(float(re.sub(r"[.,]", "", match[0]))) if match else None
+    power = _POWER.search(text)
+    if power and 6 <= int(power[2]) <= 15:
+        return _named(float(power[1]) * 10.0 ** int(power[2]))
+    long = _LONG.search(text)
+    return _named(float(re.sub(r"[.,]", "", long[0]))) if long else None
 
 
 def _words_value(words: str) -> float:

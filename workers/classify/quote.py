@@ -4,7 +4,35 @@ from __future__ import annotations
 
 from workers.classify.match import Hit, View
 
-_LEAD = frozenset("and but so because or that well ok also then while y e et und i ve ama ale aber pero que dass che ze".split())
+_LEAD = frozenset(
+    [
+        "and",
+        "but",
+        "so",
+        "because",
+        "or",
+        "that",
+        "well",
+        "ok",
+        "also",
+        "then",
+        "while",
+        "y",
+        "e",
+        "et",
+        "und",
+        "i",
+        "ve",
+        "ama",
+        "ale",
+        "aber",
+        "pero",
+        "que",
+        "dass",
+        "che",
+        "ze",
+    ]
+)
 _WIDEST = 28  # words; of a longer run only what lies close to the match is quoted
 
 

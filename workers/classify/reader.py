@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -12,14 +13,15 @@ from monitor.topic.lexicon import Proposition
 from monitor.words import MAX_TEXT, ClaimType, Stance
 from workers.classify.choose import choose
 from workers.classify.language import guess_language, likely_languages
-from workers.classify.match import Hit, Matcher, View
+from workers.classify.match import Hit, Matcher
 from workers.classify.numbers import read_number
 from workers.classify.quote import quote_span
-from workers.classify.segment import sentences
+from workers.classify.segment import Sentence, sentences
 from workers.classify.stance import Surroundings, read_stance
 from workers.classify.tongues import stance_cues
 
 RULES_VERSION = "rules-1"
+MAX_WORDS_READ = 4_000  # twice a long article
 MAX_CLAIMS = 40  # of one text; a page that makes more repeats itself
 _LONG_TEXT = 12  # sentences; in a longer text a claim stands near a mention of the topic
 _NEAR = 2  # sentences
@@ -73,7 +75,7 @@ class Classifier:
         self.version = f"{RULES_VERSION}+{topic.version}" + (f"+{scorer.version}" if scorer else "")
 
     def read(self, text: str, lang: str | None = None) -> Reading:
-        """The reading of a text; what is longer than words.MAX_TEXT is not read. `lang` is the platform's word for the language."""
+        """The reading of a text, of which MAX_TEXT characters are read. `lang` is the platform's word for the language."""
         text = text[:MAX_TEXT]
         folded = fold(text)
         relevant = bool(self._topic.keywords.find_folded(folded))
@@ -87,17 +89,14 @@ class Classifier:
         return Reading(relevant=True, language=language, adverse_event=harm, claims=tuple(found))
 
     def _claims(self, folded: Folded, languages: frozenset[str]) -> list[Found]:
-        parts = sentences(folded.text, self._matcher.vocabulary)
         places = self._topic.keywords.places(folded)
-        views = [self._matcher.view(part, places, languages) for part in parts]
-        near = _near_topic(views)
+        parts = _worth_reading(sentences(folded.text, self._matcher.knows), places)
+        views = [self._matcher.view(part, _inside(places, part), languages) for part in parts]
         doubt = any(view.has("doubt") for view in views)
         seller = any(view.has("we") for view in views)
         found: list[Found] = []
         seen: set[tuple[str, Stance, str | None]] = set()
         for at, view in enumerate(views):
-            if at not in near:
-                continue
             before = views[at - 1] if at else None
             after = views[at + 1] if at + 1 < len(views) and not views[at + 1].sentence.hashtag else None
             place = Surroundings(view, before, after, doubt, seller)
@@ -130,12 +129,35 @@ class Classifier:
         )
 
 
-def _near_topic(views: list[View]) -> set[int]:
-    """Which sentences may carry a claim: in a short text all, in a long one those near a mention of the topic."""
-    if len(views) <= _LONG_TEXT:
-        return set(range(len(views)))
-    named = [at for at, view in enumerate(views) if view.has("topic")]
-    return {near for at in named for near in range(at - _NEAR, at + _NEAR + 1)}
+def _worth_reading(parts: list[Sentence], places: list[tuple[int, int]]) -> list[Sentence]:
+    """The sentences that may carry a claim: in a short text all, in a long one those near a mention of the topic, each wording
+    once, and not more than MAX_WORDS_READ words of them, so that no text costs much more than an article does."""
+    if len(parts) > _LONG_TEXT:
+        named = [at for at, part in enumerate(parts) if _inside(places, part)]
+        parts = [
+            parts[at]
+            for at in sorted(
+                {near for at in named for near in range(max(0, at - _NEAR), at + _NEAR + 1)} & set(range(len(parts)))
+            )
+        ]
+    kept: list[Sentence] = []
+    seen: set[tuple[str, ...]] = set()
+    words = 0
+    for part in parts:
+        wording = tuple(word.text for word in part.words)
+        words += len(wording)
+        if wording in seen:
+            continue
+        if words > MAX_WORDS_READ and kept:
+            break
+        seen.add(wording)
+        kept.append(part)
+    return kept
+
+
+def _inside(places: list[tuple[int, int]], part: Sentence) -> list[tuple[int, int]]:
+    """Those of the sorted places that lie in a sentence."""
+    return places[bisect_left(places, (part.start, 0)) : bisect_left(places, (part.end, 0))]
 
 
 def _testimonial(kind: ClaimType, place: Surroundings) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,13 +12,78 @@ MAX_HASHTAG = 48
 
 _WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # a change of script ends a word: Japanese and Korean set "FDA" without spaces
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
-_ABBREVIATIONS = frozenset("dr mr mrs ms prof st vs approx no nr eg ie e.g i.e etc inc ltd u.s u.k ca bzw dra sra art al".split())
+_ABBREVIATIONS = frozenset(
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "st",
+        "vs",
+        "approx",
+        "no",
+        "nr",
+        "eg",
+        "ie",
+        "e.g",
+        "i.e",
+        "etc",
+        "inc",
+        "ltd",
+        "u.s",
+        "u.k",
+        "ca",
+        "bzw",
+        "dra",
+        "sra",
+        "art",
+        "al",
+    ]
+)
 _BREAK = re.compile(r"[,;:()\"]| - |\.\.\.|[*•✅✔]")
 _QUOTE = re.compile(r"\"[^\"]{2,400}\"|(?<!\w)'[^']{3,400}'(?!\w)")
 _HASHTAG = re.compile(r"#(\w{3,})")
 _JOINTS = frozenset(
-    "but yet however although though because whereas while so then which since unless when where if until after "
-    "pero aunque porque mais porem car aber weil denn obwohl ma perche pero ama cunku ale bo poniewaz لكن".split()
+    [
+        "but",
+        "yet",
+        "however",
+        "although",
+        "though",
+        "because",
+        "whereas",
+        "while",
+        "so",
+        "then",
+        "which",
+        "since",
+        "unless",
+        "when",
+        "where",
+        "if",
+        "until",
+        "after",
+        "pero",
+        "aunque",
+        "porque",
+        "mais",
+        "porem",
+        "car",
+        "aber",
+        "weil",
+        "denn",
+        "obwohl",
+        "ma",
+        "perche",
+        "pero",
+        "ama",
+        "cunku",
+        "ale",
+        "bo",
+        "poniewaz",
+        "لكن",
+    ]
 )
 
 
@@ -46,17 +111,19 @@ class Sentence(msgspec.Struct, frozen=True):
     quotes: tuple[tuple[int, int], ...] = ()
 
 
-def sentences(text: str, vocabulary: Collection[str] = ()) -> list[Sentence]:
-    """The sentences of a folded text, then one for each hashtag that is several words of `vocabulary` run together."""
+def sentences(text: str, knows: Callable[[str], bool] = lambda _: False) -> list[Sentence]:
+    """The sentences of a folded text, then one for each hashtag that is several words that `knows` knows, run together."""
     found = []
+    hashtags = _hashtags(text, knows)
+    taken = frozenset(hashtag.start + 1 for hashtag in hashtags)
     start = 0
     for match in _SENTENCE_END.finditer(text):
         if match[0].startswith(".") and _abbreviates(text, match.start(), start):
             continue
-        found += _sentence(text, start, match.end(), "?" in match[0] or "？" in match[0])
+        found += _sentence(text, start, match.end(), "?" in match[0], taken)
         start = match.end()
-    found += _sentence(text, start, len(text), False)
-    return found + _hashtags(text, vocabulary)
+    found += _sentence(text, start, len(text), False, taken)
+    return found + hashtags
 
 
 def _abbreviates(text: str, dot: int, start: int) -> bool:
@@ -64,14 +131,16 @@ def _abbreviates(text: str, dot: int, start: int) -> bool:
     return bool(last) and last[-1].lstrip("(\"'") in _ABBREVIATIONS
 
 
-def _sentence(text: str, start: int, end: int, question: bool) -> list[Sentence]:
-    """The words from start to end as one sentence, or several where there are too many."""
+def _sentence(text: str, start: int, end: int, question: bool, taken: frozenset[int]) -> list[Sentence]:
+    """The words from start to end as one sentence, or several where there are too many. `taken` are hashtags' starts."""
     breaks = [match.start() for match in _BREAK.finditer(text, start, end)]
     words: list[Word] = []
     clauses: list[tuple[int, int]] = []
     clause_start, at_break = start, 0
     found: list[Sentence] = []
     for match in _WORD.finditer(text, start, end):
+        if match.start() in taken:
+            continue
         crossed = False
         while at_break < len(breaks) and breaks[at_break] < match.start():
             crossed = True
@@ -93,10 +162,10 @@ def _sentence(text: str, start: int, end: int, question: bool) -> list[Sentence]
     return found
 
 
-def _hashtags(text: str, vocabulary: Collection[str]) -> list[Sentence]:
+def _hashtags(text: str, knows: Callable[[str], bool]) -> list[Sentence]:
     found = []
     for match in _HASHTAG.finditer(text):
-        parts = _split(match[1][:MAX_HASHTAG], vocabulary) if len(match[1]) <= MAX_HASHTAG else []
+        parts = _split(match[1], knows) if len(match[1]) <= MAX_HASHTAG else []
         if len(parts) > 1:
             words, at = [], match.start(1)
             for part in parts:
@@ -108,8 +177,8 @@ def _hashtags(text: str, vocabulary: Collection[str]) -> list[Sentence]:
     return found
 
 
-def _split(tag: str, vocabulary: Collection[str]) -> list[str]:
-    """The fewest words of the vocabulary that make up the tag; [] where there are none."""
+def _split(tag: str, knows: Callable[[str], bool]) -> list[str]:
+    """The fewest known words that make up the tag; [] where there are none."""
     best: list[list[str] | None] = [[]] + [None] * len(tag)
     for end in range(1, len(tag) + 1):
         for start in range(max(0, end - 20), end):
@@ -117,8 +186,7 @@ def _split(tag: str, vocabulary: Collection[str]) -> list[str]:
             if before is None:
                 continue
             part = tag[start:end]
-            if (part in vocabulary or part == "_" or part.isdigit()) and (
-                best[end] is None or len(before) + 1 < len(best[end] or [])
-            ):
+            known = best[end]
+            if (known is None or len(before) + 1 < len(known)) and (part == "_" or part.isdigit() or knows(part)):
                 best[end] = [*before, part]
     return best[len(tag)] or []

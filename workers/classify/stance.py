@@ -11,18 +11,114 @@ _SCOPE = 14  # words that a negation reaches forwards
 _SHORT_ANSWER = 4  # words of "Nope, they are not."
 _SHORT = 10  # words of a neighbouring sentence that can still be about this one
 _VERBS_FIRST = frozenset(
-    "is are was were do does did has have will should isnt arent ist sind hat haben wirken helfen kann konnen czy hal".split()
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "will",
+        "should",
+        "isnt",
+        "arent",
+        "ist",
+        "sind",
+        "hat",
+        "haben",
+        "wirken",
+        "helfen",
+        "kann",
+        "konnen",
+        "czy",
+        "hal",
+    ]
 )
 _MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
 _NOUN_NEGATIONS = frozenset(["no", "zero", "none", "nil", "nobody", "ne", "n", "sin", "sem", "ohne", "kein", "keine", "bez"])
 _FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
-_SUBJECTS = frozenset(["i", "we", "you", "u", "they", "it", "these", "this", "a", "an", "the", "my", "your", "any", "there", "there's", "plant", "rose", "people", "anyone", "human"])
+_SUBJECTS = frozenset(
+    [
+        "i",
+        "we",
+        "you",
+        "u",
+        "they",
+        "it",
+        "these",
+        "this",
+        "a",
+        "an",
+        "the",
+        "my",
+        "your",
+        "any",
+        "there",
+        "there's",
+        "plant",
+        "rose",
+        "people",
+        "anyone",
+        "human",
+    ]
+)
 
 
 _LEFT_STANDING = frozenset(
-    "only just wonder doubt needle needles more surgery joke lie cap kidding longer filter exception exceptions excuse excuses notes"
-    " controls control blood idea questions brainer secret matter knife sniffles even but talks tells wants mentions else placebo"
-    " comparison filler pills drugs scalpel bs judgement judgment regrets shame pain appointment".split()
+    [
+        "only",
+        "just",
+        "wonder",
+        "doubt",
+        "needle",
+        "needles",
+        "more",
+        "surgery",
+        "joke",
+        "lie",
+        "cap",
+        "kidding",
+        "longer",
+        "filter",
+        "exception",
+        "exceptions",
+        "excuse",
+        "excuses",
+        "notes",
+        "controls",
+        "control",
+        "blood",
+        "idea",
+        "questions",
+        "brainer",
+        "secret",
+        "matter",
+        "knife",
+        "sniffles",
+        "even",
+        "but",
+        "talks",
+        "tells",
+        "wants",
+        "mentions",
+        "else",
+        "placebo",
+        "comparison",
+        "filler",
+        "pills",
+        "drugs",
+        "scalpel",
+        "bs",
+        "judgement",
+        "judgment",
+        "regrets",
+        "shame",
+        "pain",
+        "appointment",
+    ]
 )
 
 
@@ -63,29 +159,32 @@ def read_stance(hit: Hit, place: Surroundings) -> StanceReading:
 def _asked(hit: Hit, place: Surroundings) -> str:
     """`ask` or `whether` where the sentence puts the proposition as a question and nothing answers it."""
     view = place.view
-    words = view.sentence.words
     if view.sentence.hashtag:
         return ""
     if any(start <= hit.first + 1 or start > hit.last for start, _ in view.cues.get("whether", ())):
         return "whether"
-    opens = [start for start, _ in view.cues.get("ask", ())]
     if view.sentence.question:
-        if place.after is not None and any(start == 0 for start, _ in place.after.cues.get("yes", ())):
-            return ""
-        if words[0].text == "who" and len(words) > 1 and words[1].text in ("needs", "need"):
-            return ""
-        if not opens and len(words) <= 6 and (place.post_seller or words[-1].text == "who"):
-            return ""  # "Dutasteride who?", "Glass skin by the weekend?": an advert's lead-in
-        later = [start for start in opens if words[start].clause > words[hit.last].clause]
-        if hit.proposition.harm and (later or "anyone" in (words[0].text, words[-1].text)):
-            return ""  # "hives since yesterday, has this happened to anyone?" tells of the hives
-        earlier = [start for start in opens if words[start].clause <= words[hit.last].clause]
-        return "" if later and not earlier and words[hit.last].clause < words[later[0]].clause else "ask"
-    return "ask" if opens and hit.last > 0 and _verb_first(view) else ""
+        return "" if _no_real_question(hit, place) else "ask"
+    return "ask" if view.has("ask") and hit.last > 0 and _verb_first(view) else ""
+
+
+def _no_real_question(hit: Hit, place: Surroundings) -> bool:
+    """Question marks that ask nothing about the hit: answered at once, an advert's lead-in, or a question in another clause."""
+    words = place.view.sentence.words
+    opens = [start for start, _ in place.view.cues.get("ask", ())]
+    answered = place.after is not None and any(start == 0 for start, _ in place.after.cues.get("yes", ()))
+    needless = words[0].text == "who" and len(words) > 1 and words[1].text in ("needs", "need")
+    lead_in = not opens and len(words) <= 6 and (place.post_seller or words[-1].text == "who")  # "Glass skin by the weekend?"
+    clause = words[hit.last].clause
+    later = [start for start in opens if words[start].clause > clause]
+    earlier = [start for start in opens if words[start].clause <= clause]
+    # "hives since yesterday, has this happened to anyone?" tells of the hives
+    told = hit.proposition.harm and (bool(later) or "anyone" in (words[0].text, words[-1].text))
+    return answered or needless or lead_in or told or (bool(later) and not earlier)
 
 
 def _asked_after(place: Surroundings) -> bool:
-    """"… Is that true?": a short question on the sentence before it."""
+    """ "… Is that true?": a short question on the sentence before it."""
     after = place.after
     if after is None or not after.sentence.question or len(after.sentence.words) > 8 or len(after.sentence.words) < 3:
         return False
@@ -112,20 +211,16 @@ def _denied(hit: Hit, place: Surroundings) -> str:
     words = view.sentence.words
     used = {at for start, end in hit.spans for at in range(start, end)}
     clauses = {words[at].clause for at in used}
-    spanned = range(min(clauses), max(clauses) + 1)
-    for cue in ("mock", "unproven"):
-        for start, end in view.cues.get(cue, ()):
-            mine = bool(used.intersection(range(start, end)))
-            if not mine or (cue == "unproven" and not hit.proposition.negative):
-                return cue
-    negations = _negations(hit, view, used, spanned)
+    if any(not used.intersection(range(*span)) for span in view.cues.get("mock", ())):
+        return "mock"
+    if any(not hit.proposition.negative or not used.intersection(range(*span)) for span in view.cues.get("unproven", ())):
+        return "unproven"
+    negations = _negations(hit, view, used, range(min(clauses), max(clauses) + 1))
     if hit.denial:
-        return "" if any(view.sentence.words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
+        return "" if any(words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
     if len(negations) == 2 and _withdrawn(view, negations[0]):
         return ""
-    if negations:
-        return "not"
-    return _denied_nearby(place)
+    return "not" if negations else _denied_nearby(place)
 
 
 def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int]:
@@ -154,13 +249,15 @@ def _withdrawn(view: View, at: int) -> bool:
 
 
 def _harmless(view: View, at: int, end: int) -> bool:
-    """Negations that leave the statement standing: `not only`, `no wonder`, `no needles`, `without a needle`, `without surgery`."""
+    """Negations that leave the statement standing: `not only`, `no wonder`, `no needles`."""
     following = [word.text for word in view.sentence.words[end : end + 3]]
     plain = _LEFT_STANDING
     if not following:
         return False
     word = view.sentence.words[at].text
-    if word in ("can", "couldn", "cant", "cannot") and any(w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]):
+    if word in ("can", "couldn", "cant", "cannot") and any(
+        w in ("believe", "wait", "stop", "recommend", "get") for w in following[:2]
+    ):
         return True
     return following[0] in plain
 
@@ -197,11 +294,15 @@ def _reported(hit: Hit, place: Surroundings) -> str:
         return "says" if any(words[start].start < quoted[0] for start, _ in view.cues.get("source", ())) else "alleges"
     sources = [start for start, _ in view.cues.get("source", ())]
     for start, end in view.cues.get("says", ()):
-        if _own_word(view, start) or words[start].text in ("say", "goes") and start == 0:
+        if _own_word(view, start) or (words[start].text in ("say", "goes") and start == 0):
             continue
         told_before = start <= hit.first + 1 and any(start - 8 <= at < start or end <= at <= end + 3 for at in sources)
         told_after = start > hit.last and any(abs(at - start) <= 4 for at in sources)
-        if told_before or told_after or (start <= hit.first and words[start].text in ("according", "laut", "segun", "selon", "secondo")):
+        if (
+            told_before
+            or told_after
+            or (start <= hit.first and words[start].text in ("according", "laut", "segun", "selon", "secondo"))
+        ):
             return "says"
     before = place.before
     if before is not None and before.has("says") and before.has("source") and _opens_quote(view):
@@ -231,7 +332,9 @@ def _own_word(view: View, at: int) -> bool:
         return False
     if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my", "and"):
         return True
-    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(w in ("i", "we", "nobody", "what") for w in before)
+    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(
+        w in ("i", "we", "nobody", "what") for w in before
+    )
 
 
 def _distant(hit: Hit, place: Surroundings) -> bool:

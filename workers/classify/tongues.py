@@ -25,16 +25,22 @@ from workers.classify.tongues_en import ENGLISH
 _OTHERS: dict[str, dict[str, str]] = {
     "es": {
         "not": "no, nunca, jamas, ningun|ninguna|ninguno, tampoco, nadie, sin, ni",
-        "unproven": "no hay|existe|existen .. evidencia|pruebas|datos|estudios|ensayos, falso|falsa|mentira|mentiras|bulo|mito|engano,"
-        " no es cierto|verdad, no esta demostrado|probado, falta|faltan evidencia|ensayos|estudios|pruebas, sin evidencia|pruebas,"
-        " no existe|existen",
+        "unproven": (
+            "no hay|existe|existen .. evidencia|pruebas|datos|estudios|ensayos, "
+            "falso|falsa|mentira|mentiras|bulo|mito|engano, no es cierto|verdad, no esta demostrado|probado, "
+            "falta|faltan evidencia|ensayos|estudios|pruebas, sin evidencia|pruebas, no existe|existen"
+        ),
         "false": "falso, falsa, mentira, mito, no es verdad|cierto, para nada",
-        "ask": "es|son|alguien|sabe|saben|puede|pueden|curan|cura|funciona|funcionan, es verdad|cierto que, que tan, alguien sabe",
+        "ask": (
+            "es|son|alguien|sabe|saben|puede|pueden|curan|cura|funciona|funcionan, es verdad|cierto que, que tan, alguien sabe"
+        ),
         "whether": "si es verdad|cierto, es verdad|cierto que, sera que, sabe|saben si",
         "says": "dice|dicen|dijo|asegura|aseguran|jura|promete|prometen|contaba|recuerda|comenta|cuenta|afirma, segun",
         "alleges": "supuestamente, supuesto|supuesta, pretenden, dizque",
-        "source": "mi|la|el|una|un doctora|doctor|dermatologa|dermatologo|amiga|amigo|clinica|vecina|esteticista|medica|medico|cunada,"
-        " clinica|clinicas|anuncio|folleto|sociedad|influencer|etiqueta|gente|vendedor|vendedora",
+        "source": (
+            "mi|la|el|una|un doctora|doctor|dermatologa|dermatologo|amiga|amigo|clinica|vecina|esteticista|medica|medico|"
+            "cunada, clinica|clinicas|anuncio|folleto|sociedad|influencer|etiqueta|gente|vendedor|vendedora"
+        ),
         "doubt": "no he visto|encuentro, no me fio|convence|creo, sin datos|pruebas|fuente, no se, me suena, no conozco",
         "mock": "claro que si, si claro, y yo soy, aja, como no, jajaja*",
         "own": "mi|mis|me|yo|mio|mia|sobrino|tia|madre|padre|marido|suegra|hijo|hija|abuela",
@@ -42,15 +48,19 @@ _OTHERS: dict[str, dict[str, str]] = {
     },
     "pt": {
         "not": "nao, nunca, nenhum|nenhuma, ninguem, sem, nem, jamais, proibido|proibida",
-        "unproven": "nao ha|existe|existem .. evidencia|provas|estudos|dados, falta evidencia|comprovacao, mentira|balela|falso|mito|golpe,"
-        " nao e verdade, sem comprovacao|evidencia|provas, nao existe",
+        "unproven": (
+            "nao ha|existe|existem .. evidencia|provas|estudos|dados, falta evidencia|comprovacao, "
+            "mentira|balela|falso|mito|golpe, nao e verdade, sem comprovacao|evidencia|provas, nao existe"
+        ),
         "false": "falso, mentira, mito, nao e verdade, nada disso",
         "ask": "alguem, sera, e verdade, sabe|sabem, quanto, qual, ja",
         "whether": "e verdade que, sera que, sabe|sabem se, ou so, ja aprovou",
         "says": "diz|dizem|disse|falou|falaram|jurou|jura|garante|garantiu|contou|afirma|explica, segundo",
         "alleges": "supostamente, alegam, dizem que, jurou que",
-        "source": "minha|meu|a|o|uma|um dermato|medica|medico|biomedica|amiga|amigo|clinica|doutora|doutor|vendedora|esteticista|vizinha,"
-        " clinica|clinicas|anuncio|rotulo|influencer|gente|pessoal|moca",
+        "source": (
+            "minha|meu|a|o|uma|um dermato|medica|medico|biomedica|amiga|amigo|clinica|doutora|doutor|vendedora|"
+            "esteticista|vizinha, clinica|clinicas|anuncio|rotulo|influencer|gente|pessoal|moca"
+        ),
         "doubt": "nao vi|achei|sei|confio|acredito, desconfi*, duvido, sem fonte|estudo, achei estranho",
         "mock": "claro ne, claro que, aham, kkkk*, ah ta, ata, sei",
         "own": "meu|minha|me|eu|mae|pai|marido|sogra|filho|filha|avo|meus|minhas",
@@ -58,47 +68,71 @@ _OTHERS: dict[str, dict[str, str]] = {
     },
     "fr": {
         "not": "ne, pas, jamais, aucun|aucune, rien, ni, sans, n, non",
-        "unproven": "aucune preuve|etude|donnee, pas .. prouve|demontre|etabli, faux|fausse|mensonge|mensonges|arnaque|mythe,"
-        " n importe quoi, pas vrai, sans preuve, n existe pas",
+        "unproven": (
+            "aucune preuve|etude|donnee, pas .. prouve|demontre|etabli, faux|fausse|mensonge|mensonges|arnaque|mythe, "
+            "n importe quoi, pas vrai, sans preuve, n existe pas"
+        ),
         "false": "faux, non, mensonge, n importe quoi, pas du tout",
         "ask": "est ce, quelqu un, c est vrai, vous savez, les, ca marche, y a t il",
         "whether": "c est vrai que, est il vrai, savoir si, si c est vrai, est ce que",
-        "says": "dit|disent|assure|jure|promet|promettent|vantent|raconte|affirme|affirment|garantit|explique, selon, d apres, parait",
+        "says": (
+            "dit|disent|assure|jure|promet|promettent|vantent|raconte|affirme|affirment|garantit|explique, selon, d apres, parait"
+        ),
         "alleges": "soi disant, pretendument, pretend|pretendent, vantent",
-        "source": "mon|ma|la|le|une|un dermato|dermatologue|medecin|copine|copain|clinique|estheticienne|docteur|voisine|amie|ami|chirurgien,"
-        " clinique|cliniques|pub|brochure|etiquette|influenceuse|vendeuse|institut|confreres|medspa",
-        "doubt": "je doute, j ai des doutes, pas vu|trouve|convaincu|convaincue, aucune etude, sceptique, je n ai vu, bof, mouais",
+        "source": (
+            "mon|ma|la|le|une|un dermato|dermatologue|medecin|copine|copain|clinique|estheticienne|docteur|voisine|amie|"
+            "ami|chirurgien, clinique|cliniques|pub|brochure|etiquette|influenceuse|vendeuse|institut|confreres|medspa"
+        ),
+        "doubt": (
+            "je doute, j ai des doutes, pas vu|trouve|convaincu|convaincue, aucune etude, sceptique, je n ai vu, bof, mouais"
+        ),
         "mock": "bien sur, mais oui, ben voyons, bah oui, mdr, c est ca",
         "own": "mon|ma|mes|je|j|moi|mari|mere|pere|soeur|fille|fils|grand mere",
         "we": "notre|nos|reservez|rdv|prenez|offre|cabinet",
     },
     "de": {
         "not": "nicht, kein|keine|keinen|keiner|keinem|keinerlei, nie, niemals, nichts, ohne, nix, null, nirgends, weder",
-        "unproven": "kein|keine|keinerlei .. beleg|belege|beweis|beweise|studie|studien|daten|nachweis, unsinn|quatsch|falsch|luge|gelogen|marchen,"
-        " nicht .. belegt|bewiesen|nachgewiesen|erwiesen|geklart, stimmt nicht, unbewiesen, mythos, ohne beleg|beweis",
+        "unproven": (
+            "kein|keine|keinerlei .. beleg|belege|beweis|beweise|studie|studien|daten|nachweis, "
+            "unsinn|quatsch|falsch|luge|gelogen|marchen, nicht .. belegt|bewiesen|nachgewiesen|erwiesen|geklart, "
+            "stimmt nicht, unbewiesen, mythos, ohne beleg|beweis"
+        ),
         "false": "falsch, nein, quatsch, unsinn, nicht wahr, stimmt nicht, mythos",
         "ask": "ist|sind|hat|haben|kann|konnen|weiss|gibt|stimmt|wirken|helfen|heilen, stimmt es, ist es wahr, weiss jemand",
         "whether": "stimmt es, ist es wahr, weiss jemand, ob, eigentlich",
         "says": "sagt|sagen|sagte|verspricht|versprechen|schwort|meint|meinte|erzahlt|erklart|verrat|hort, laut, nach angaben",
         "alleges": "angeblich, behauptet|behaupten, soll|sollen, vermeintlich",
-        "source": "mein|meine|meiner|die|der|das|eine|ein arztin|arzt|hautarzt|hautarztin|freundin|freund|klinik|kosmetikerin|heilpraktikerin|"
-        "nachbarin|dame|praxis|anbieter|kollegin|chirurg, klinik|kliniken|werbung|broschure|prospekt|hersteller|influencerin|etikett",
-        "doubt": "glaub|glaube nicht|kaum, skeptisch|unsicher|zweifel|bezweifle, keine daten|studie|belege|ahnung, na ja, naja, nicht uberzeugt, ich sehe",
+        "source": (
+            "mein|meine|meiner|die|der|das|eine|ein arztin|arzt|hautarzt|hautarztin|freundin|freund|klinik|kosmetikerin|"
+            "heilpraktikerin|nachbarin|dame|praxis|anbieter|kollegin|chirurg, "
+            "klinik|kliniken|werbung|broschure|prospekt|hersteller|influencerin|etikett"
+        ),
+        "doubt": (
+            "glaub|glaube nicht|kaum, skeptisch|unsicher|zweifel|bezweifle, keine daten|studie|belege|ahnung, na ja, naja, "
+            "nicht uberzeugt, ich sehe"
+        ),
         "mock": "ja klar, na klar, sicher doch, klar doch, haha, schon klar",
         "own": "mein|meine|meinen|meiner|ich|mir|mich|mann|mutter|vater|oma|schwester|tochter|sohn",
         "we": "unser|unsere|unserer|unseren|buchen|jetzt|termin|termine|angebot",
     },
     "it": {
         "not": "non, nessun|nessuna|nessuno, mai, niente, nulla, senza, ne",
-        "unproven": "nessuna|nessun .. prova|studio|evidenza|dato, falso|falsa|bufala|balle|mente|mentono|truffa|mito, non .. dimostrato|provato|"
-        "dimostrata|vero, senza prove, non esiste|esistono, come no",
+        "unproven": (
+            "nessuna|nessun .. prova|studio|evidenza|dato, falso|falsa|bufala|balle|mente|mentono|truffa|mito, "
+            "non .. dimostrato|provato|dimostrata|vero, senza prove, non esiste|esistono, come no"
+        ),
         "false": "falso, no, bufala, balle, non e vero, macche",
         "ask": "qualcuno, e vero, ma, funziona|funzionano|sono|fanno, sapete",
         "whether": "e vero che, sapete se, qualcuno sa, si o no",
-        "says": "dice|dicono|assicura|giura|promette|promettono|racconta|garantisce|spiega|afferma|avverte, secondo, ha detto, mi ha detto",
+        "says": (
+            "dice|dicono|assicura|giura|promette|promettono|racconta|garantisce|spiega|afferma|avverte, secondo, ha detto, "
+            "mi ha detto"
+        ),
         "alleges": "a quanto pare, sostengono, presunto|presunti, affermano, si dice",
-        "source": "mio|mia|il|la|lo|una|un dottoressa|dottore|dermatologa|dermatologo|amica|amico|clinica|chirurgo|estetista|venditore|medico,"
-        " clinica|cliniche|pubblicita|etichetta|influencer|venditore|azienda|gente",
+        "source": (
+            "mio|mia|il|la|lo|una|un dottoressa|dottore|dermatologa|dermatologo|amica|amico|clinica|chirurgo|estetista|"
+            "venditore|medico, clinica|cliniche|pubblicita|etichetta|influencer|venditore|azienda|gente"
+        ),
         "doubt": "boh, mah, non mi fido|convince, nessuno studio|dato, scettico|scettica, non ho visto|trovato, dubito",
         "mock": "si certo, come no, certo certo, eh gia, seh, si come",
         "own": "mio|mia|miei|mie|mi|io|ho|mamma|papa|nonna|sorella|cugina|zia|marito|figlio|figlia",
@@ -120,8 +154,8 @@ _OTHERS: dict[str, dict[str, str]] = {
     },
     "ja": {
         "not": "ない, ません, なし, じゃない, ではない, なかった, ゼロ, 未承認, ず",
-        "unproven": "根拠はない, 根拠がない, 証拠はない, エビデンスはない, エビデンスがない, 嘘, デマ, うそ, データはない, 証明されていない,"
-        " 証明されてない, 誤り, 間違い, わけじゃない, わけではない",
+        "unproven": "根拠はない, 根拠がない, 証拠はない, エビデンスはない, エビデンスがない, 嘘, デマ, うそ, データはない, 証明されていない, "
+        "証明されてない, 誤り, 間違い, わけじゃない, わけではない",
         "false": "嘘, 違います, いいえ, うそ, 誤り",
         "ask": "本当に, 誰か, 教えて",
         "whether": "ですか, ますか, でしょうか, のかな, のか, 本当なの, んですか, かな",
@@ -134,15 +168,22 @@ _OTHERS: dict[str, dict[str, str]] = {
         "we": "予約, 受付, 当院, お待ち, モニター, 無料, 患者様",
     },
     "tr": {
-        "not": "degil*, yok, yoktur, hayir, hic, asla, hicbir, olmaz, olmuyor, etmiyor, etmez, onaylamadi, vermedi, almadi, sifir",
-        "unproven": "kanit yok, kanitlanmamis, kanitlanmadi, kanitlanmis degil, yalan, palavra, uydurma, dogru degil, bilimsel dayanagi yok,"
-        " belge yok, urun yok, ispatlanmadi, hurafe",
+        "not": (
+            "degil*, yok, yoktur, hayir, hic, asla, hicbir, olmaz, olmuyor, etmiyor, etmez, onaylamadi, vermedi, almadi, sifir"
+        ),
+        "unproven": (
+            "kanit yok, kanitlanmamis, kanitlanmadi, kanitlanmis degil, yalan, palavra, uydurma, dogru degil, "
+            "bilimsel dayanagi yok, belge yok, urun yok, ispatlanmadi, hurafe"
+        ),
         "false": "hayir, yalan, degil, yok oyle, palavra",
         "ask": "acaba, bilen, gercekten",
         "whether": "mi, mu, midir, mudur, dogru mu, var mi, bilen biri, oldu mu",
         "says": "diyor*, dedi|dediler|diyo|diyolar|soyluyor|soyledi|anlatti|duyurdu|yaziyor|soyler, gore, dedi ki",
         "alleges": "iddia*, guya, sozde, diye satiyorlar",
-        "source": "hocam, doktor*, klinik*, arkadas*, dermatolog*, uzman*, kuzen*, abla*, merkez, komsu*, satici*, reklam*, kutuda, hoca",
+        "source": (
+            "hocam, doktor*, klinik*, arkadas*, dermatolog*, uzman*, kuzen*, abla*, merkez, komsu*, satici*, reklam*, "
+            "kutuda, hoca"
+        ),
         "doubt": "inanm*, emin degil*, goremedim, gormedim, kaynak yok, bilmiyorum, supheli, pazarlama",
         "mock": "tabii canim, tabi canim, tabii tabii, ya ya, eminim",
         "own": "benim|bana|ben|babam*|annem*|kocam*|ablam*|teyzem*|saclarim*|cildim*|yuzum*|yaptirdim|gordum|siz",
@@ -150,15 +191,19 @@ _OTHERS: dict[str, dict[str, str]] = {
     },
     "pl": {
         "not": "nie, zaden|zadna|zadnego|zadne, bez, nikt, nigdy, ani, nic, zero",
-        "unproven": "brak dowodow|badan|danych, nie ma .. dowodow|badan|danych, bzdura|bzdury|klamstwo|nieprawda|sciema, nieudowodnion*,"
-        " nie udowodniono, to mit, nie zostalo .. udowodnione",
+        "unproven": (
+            "brak dowodow|badan|danych, nie ma .. dowodow|badan|danych, bzdura|bzdury|klamstwo|nieprawda|sciema, "
+            "nieudowodnion*, nie udowodniono, to mit, nie zostalo .. udowodnione"
+        ),
         "false": "nieprawda, nie, bzdura, klamstwo, wcale nie",
         "ask": "czy, ktos, naprawde",
         "whether": "czy, ktos wie, ktos sprawdzal",
         "says": "mowi|mowia|powiedzial*|zapewnia|zapewniaja|obiecuje|obiecuja|opowiada|slysze|tlumaczy, wedlug, zdaniem",
         "alleges": "rzekomo, podobno, twierdza, opowiadaja, niby",
-        "source": "moja|moj|pani|pan|nasza klinika|lekarz|lekarka|dermatolog|kolezanka|doktor|kosmetolog, kosmetolozka, kliniki, klinika, znajomy,"
-        " sasiadka, producent, reklama, ulotka, doktor",
+        "source": (
+            "moja|moj|pani|pan|nasza klinika|lekarz|lekarka|dermatolog|kolezanka|doktor|kosmetolog, kosmetolozka, kliniki, "
+            "klinika, znajomy, sasiadka, producent, reklama, ulotka, doktor"
+        ),
         "doubt": "nie wierze|widzialem|widzialam, watpie, sceptycz*, nie jestem pewn*, nie ufam, danych nie",
         "mock": "jasne, no jasne, taa, akurat, yhy, na pewno",
         "own": "moj|moja|moje|mi|mnie|ja|corka|mama|tata|maz|siostra|moich|moim|mojej",
@@ -166,7 +211,9 @@ _OTHERS: dict[str, dict[str, str]] = {
     },
     "ar": {
         "not": "لا, ليس, ليست, غير, لم, لن, ما, مو, مش, بدون, ابدا, بلا, مفيش, مافي",
-        "unproven": "لا يوجد, لا توجد, كذب, كذبه, خرافه, خرافات, غير مثبت, نصب, ليس صحيح, مو صحيح, مش صحيح, غير صحيح, لم يثبت, مفيش دليل",
+        "unproven": (
+            "لا يوجد, لا توجد, كذب, كذبه, خرافه, خرافات, غير مثبت, نصب, ليس صحيح, مو صحيح, مش صحيح, غير صحيح, لم يثبت, مفيش دليل"
+        ),
         "false": "لا, كذب, غير صحيح, مو صحيح, خرافه",
         "ask": "هل, مين, كم, ايش, وش",
         "whether": "هل, ولا لا, صحيح ان, فعلا, يا ترى",
