@@ -19,6 +19,7 @@ from monitor.stream import (
     Signal,
     Stream,
     StreamError,
+    StreamFull,
     StreamUnavailable,
 )
 from monitor.stream.keys import GROUP, mentions_key, partition_of
@@ -562,3 +563,34 @@ async def test_signals_are_bounded(stream: Stream, redis_server: RedisServer) ->
     for _ in range(12):
         await stream.signal(*[Signal("mention", "m")] * 1_000)
     assert 10_000 <= redis_server.number("XLEN", "exowatch:v1:{p0}:signals") <= 10_500
+
+
+async def test_producers_wait_while_the_workers_are_behind_and_go_on_when_they_have_caught_up(redis_url: str) -> None:
+    stream = await Stream.open(redis_url, max_waiting=50)
+    assert all(await stream.publish(items(60))), "what is under way when the limit is passed is taken"
+    with pytest.raises(StreamFull, match="60 posts wait"):
+        await until_full(stream)
+    async with reading(stream) as reader:
+        await reader.settle(await read_until(reader, 60))
+    assert await stream.publish(items(1, "more")) == [True]
+    await stream.close()
+
+
+async def test_producers_wait_before_the_servers_memory_ends(redis_url: str, redis_server: RedisServer) -> None:
+    stream = await Stream.open(redis_url)
+    await stream.publish([Item(f"big-{number}", b"x" * 50_000) for number in range(20)])
+    used = int(redis_server.ask("INFO", "memory").partition(b"used_memory:")[2].split()[0])
+    redis_server.ask("CONFIG", "SET", "maxmemory", int(used * 1.2))
+    with pytest.raises(StreamFull, match="maxmemory"):
+        await until_full(stream)
+    assert (await stream.stats()).length >= 20, "everything that was taken is still there"
+    redis_server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert await stream.publish(items(1, "more")) == [True]
+    await stream.close()
+
+
+async def until_full(stream: Stream) -> None:
+    """Publishes until the stream says that it is full; it looks once a second."""
+    for _ in range(200):
+        await stream.publish([Item("post-0", b"{}")])
+        await asyncio.sleep(0.02)

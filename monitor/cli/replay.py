@@ -17,10 +17,12 @@ from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.daemon import opened
 from monitor.intake import Intake, Offered, PostError, post_from, pseudonyms_of
 from monitor.settings import Settings
+from monitor.stream import StreamFull
 from monitor.topic import load_topic
 from monitor.words import Post
 
 _BATCH = 500
+_WAIT_S = 0.5
 
 
 @cli.command(epilog="Example: exowatch replay posts.jsonl")
@@ -54,10 +56,19 @@ async def _replay(settings: Settings, file: Path) -> tuple[Offered, int]:
                 bad += 1
                 click.echo(f"line {number}: {error}", err=True)
             if len(batch) == _BATCH:
-                offered += await intake.offer(batch, source="replay")
+                offered += await _offer(intake, batch)
                 batch = []
-        offered += await intake.offer(batch, source="replay")
+        offered += await _offer(intake, batch)
     return offered, bad
+
+
+async def _offer(intake: Intake, posts: list[Post]) -> Offered:
+    """Offers the posts, at the workers' pace where they are behind."""
+    while True:
+        try:
+            return await intake.offer(posts, source="replay")
+        except StreamFull:
+            await asyncio.sleep(_WAIT_S)
 
 
 def _lines(file: Path) -> Iterator[bytes]:

@@ -62,7 +62,7 @@ class SourceWatch:
         wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
         try:
             async for batch in self._collector.poll(await self._stream.cursor(self._source.name)):
-                await self._publish(batch)
+                await self._publish(batch, stop)
                 wait = max(wait, batch.wait or 0)
                 if stop.is_set():
                     break
@@ -78,15 +78,26 @@ class SourceWatch:
             await sources.succeeded(connection, self._source.name)
         return wait
 
-    async def _publish(self, batch: Batch) -> None:
-        """The batch into the stream, its cursor with the last of it."""
+    async def _publish(self, batch: Batch, stop: asyncio.Event) -> None:
+        """The batch into the stream, its cursor with the last of it. Raises StreamUnavailable where told to stop meanwhile."""
         posts = [ready for post in batch.posts if (ready := self._ready(post)) is not None]
         chunks: list[Sequence[Post]] = [posts[at : at + CHUNK] for at in range(0, len(posts), CHUNK)] or [[]]
         offered = Offered()
         for chunk in chunks:
             cursor = batch.cursor if chunk is chunks[-1] else None
-            offered += await self._intake.offer(chunk, source=self._source.name, cursor=cursor)
+            offered += await self._offer(chunk, cursor, stop)
         await self._note(posts, offered, batch.cursor)
+
+    async def _offer(self, posts: Sequence[Post], cursor: str | None, stop: asyncio.Event) -> Offered:
+        """Offers until they are taken: the source is not asked again while the stream is away or full, and nothing is dropped."""
+        while True:
+            try:
+                return await self._intake.offer(posts, source=self._source.name, cursor=cursor)
+            except StreamUnavailable as error:
+                if stop.is_set():
+                    raise
+                self._log.warning("posts wait for the stream", posts=len(posts), error=str(error))
+                await pause(stop, TROUBLE_S)
 
     def _ready(self, post: Post) -> Post | None:
         try:

@@ -295,7 +295,8 @@ def _options(folder: Path, socket: Path) -> list[str]:
         "--daemonize": "no",
         "--save": "",
         "--appendonly": "yes",
-        "--appendfsync": "everysec",
+        "--appendfsync": "always",  # what was accepted stays after a power cut too; batching makes it cheap
+        "--maxmemory": "1gb",  # producers wait well before it; see monitor.stream.keys
         "--maxmemory-policy": "noeviction",
     }
     return [part for option in options.items() for part in option]

@@ -26,7 +26,7 @@ Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path 
 wanted: a server that evicts drops streams together with their groups.
 """
 
-from monitor.stream.connection import StreamError, StreamUnavailable
+from monitor.stream.connection import StreamError, StreamFull, StreamUnavailable
 from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
 from monitor.stream.reader import Reader
 from monitor.stream.records import DeadEntry, Entry, Item, Signal, StreamStats
@@ -44,6 +44,7 @@ __all__ = [
     "Signal",
     "Stream",
     "StreamError",
+    "StreamFull",
     "StreamStats",
     "StreamUnavailable",
 ]

@@ -37,6 +37,10 @@ class StreamUnavailable(StreamError):  # noqa: N818 - a state of the server, and
     """The server is down, loading, stalled, full or read-only: nothing is wrong with the work, and it may be tried again."""
 
 
+class StreamFull(StreamUnavailable):
+    """So much waits to be judged that producers are to wait too, before the server's memory ends."""
+
+
 class GroupMissingError(StreamError):
     """The consumer group is gone, as after FLUSHALL or a fail-over to an empty replica. Readers mend it themselves."""
 

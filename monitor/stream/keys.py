@@ -34,6 +34,12 @@ TIMEOUT_S = 5.0
 MAX_PART_ITEMS = 1_000
 MAX_PART_BYTES = 4 * 1024 * 1024
 
+# Producers wait when so many entries of a partition are not done (some 200 MB of ordinary posts), or when the server has used
+# this share of its `maxmemory`. They look once in ROOM_EVERY_S, so there is always slack beyond both.
+MAX_WAITING = 200_000
+MAX_MEMORY_SHARE = 0.8
+ROOM_EVERY_S = 1.0
+
 SIGNALS_KEPT = 10_000
 SEEN_KEPT_S = 3 * 86_400
 MAX_ERROR = 2_000  # characters of an error kept with a dead entry

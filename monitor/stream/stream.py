@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import Any
 
 import structlog
 
-from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamUnavailable
+from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamFull, StreamUnavailable
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
     CURSORS,
     GROUP,
     MAX_BLOCK_S,
+    MAX_MEMORY_SHARE,
     MAX_PART_BYTES,
     MAX_PART_ITEMS,
+    MAX_WAITING,
     PARTITIONS,
+    ROOM_EVERY_S,
     SEEN_KEPT_S,
     SIGNALS,
     SIGNALS_KEPT,
@@ -41,24 +46,41 @@ _REPLAY_PAGE = 100
 class Stream:
     """The stream of one Redis. Made by `open`; safe to use from many tasks of one event loop."""
 
-    def __init__(self, url: str, partitions: int, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        url: str,
+        partitions: int,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], int] = now_ms,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         self.partitions = partitions
         self._url = url
         self._timeout_s = timeout_s
         self._clock = clock
         self._link = Link(url, connections=_CONNECTIONS, timeout_s=timeout_s)
         self._closed = asyncio.Event()
+        self._max_waiting = max_waiting
+        self._room_known_until = 0.0
 
     @classmethod
     async def open(
-        cls, url: str, partitions: int = 1, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], int] = now_ms
+        cls,
+        url: str,
+        partitions: int = 1,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], int] = now_ms,
+        max_waiting: int = MAX_WAITING,
     ) -> Stream:
         """The stream at `redis://`, `rediss://` or `unix://path`, ready to be read and written.
 
-        `timeout_s` bounds the wait for any answer; `clock` (ms) says which day it is. Raises StreamUnavailable where the server
-        is not to be had now, and StreamError where it never will: wrong password, too old, other partitions.
+        `timeout_s` bounds the wait for any answer; `clock` (ms) says which day it is; producers wait while `max_waiting` entries
+        of a partition are not done. Raises StreamUnavailable where the server is not to be had now, and StreamError where it
+        never will: wrong password, too old, other partitions.
         """
-        stream = cls(url, partitions, timeout_s=timeout_s, clock=clock)
+        stream = cls(url, partitions, timeout_s=timeout_s, clock=clock, max_waiting=max_waiting)
         try:
             await stream._check_server()
             await stream._agree_on_partitions()
@@ -73,10 +95,12 @@ class Stream:
         """Appends what was not seen today or yesterday, and says of each item whether it was new.
 
         `cursor` becomes the cursor of `source` in the same step as the last items. Safe to repeat after a failure: what got
-        through is then reported as seen. Raises StreamUnavailable.
+        through is then reported as seen. Raises StreamUnavailable; StreamFull where the work has to catch up first.
         """
         if cursor is not None and source is None:
             raise ValueError("a cursor belongs to a source")
+        if items:
+            await self._check_room()
         new: list[bool] = []
         parts = list(_parts(items)) or [()]
         for part in parts[:-1]:
@@ -178,6 +202,28 @@ class Stream:
     def _own_link(self) -> Link:
         return Link(self._url, connections=1, timeout_s=self._timeout_s, answer_after_s=MAX_BLOCK_S)
 
+    async def _check_room(self) -> None:
+        """Raises StreamFull where producers are to wait: a trimmed stream would lose what nobody has read, ours refuses."""
+        if time.monotonic() < self._room_known_until:
+            return
+        for partition in range(self.partitions):
+            waiting = await self._waiting(partition)
+            if waiting >= self._max_waiting:
+                raise StreamFull(f"{waiting} posts wait to be judged; more wait until the workers have caught up")
+        memory = await self._info("memory")
+        used, cap = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+        if cap and used >= cap * MAX_MEMORY_SHARE:
+            raise StreamFull(f"Redis has used {used / cap:.0%} of its maxmemory; posts wait until the workers have caught up")
+        self._room_known_until = time.monotonic() + ROOM_EVERY_S
+
+    async def _waiting(self, partition: int) -> int:
+        try:
+            return int(await self._link.run("XLEN", mentions_key(partition)))
+        except StreamUnavailable:
+            raise
+        except StreamError:  # whatever is wrong with the key, publishing will say it
+            return 0
+
     async def _publish_part(self, items: Sequence[Item], source: str, cursor: str | None) -> list[bool]:
         new = [False] * len(items)
         places: dict[int, list[int]] = {} if cursor is None else {0: []}
@@ -212,18 +258,22 @@ class Stream:
     async def _check_server(self) -> None:
         """Refuses a server that is too old; warns of one that may throw the stream away."""
         await self.ping()
-        try:
-            info = await self._link.run("INFO")
-        except StreamUnavailable:
-            raise
-        except StreamError:  # a user with few rights may not ask, and need not
-            return
+        info = await self._info()
         version = str(info.get("redis_version", ""))
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if numbers and numbers < _OLDEST_REDIS:
             raise StreamError(f"Redis at {self._link.where} is {version}; exowatch needs 6.2 or newer")
         if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
             log.warning("redis may evict mentions", policy=info.get("maxmemory_policy"), wanted="maxmemory-policy noeviction")
+
+    async def _info(self, *section: str) -> dict[str, Any]:
+        """What the server says about itself; nothing where this user may not ask, and need not. Raises StreamUnavailable."""
+        try:
+            return dict(await self._link.run("INFO", *section))
+        except StreamUnavailable:
+            raise
+        except StreamError:
+            return {}
 
     async def _agree_on_partitions(self) -> None:
         """All roles must spread over the same partitions, or some of what is heard is never read."""
