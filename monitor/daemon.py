@@ -9,20 +9,20 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Literal
 
 import structlog
 from aiohttp import web
-from workers.judgement import Judge
 
 from monitor.api import make_app
+from monitor.children import keep_worker
 from monitor.collectors import open_collector
 from monitor.collectors.run import SourceWatch
-from monitor.datadir import private_folder
+from monitor.datadir import WorkerSlot, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.intake import Intake, pseudonyms_of
 from monitor.pause import pause, until
@@ -31,6 +31,7 @@ from monitor.store import Database, StoreError, sources
 from monitor.stream import Stream, StreamError
 from monitor.topic import Topic, load_topic
 from workers.deliver.sender import Sender
+from workers.judgement import Judge
 from workers.pipeline import Worker
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ Role = Literal["collect", "work", "deliver", "serve"]
 Job = Callable[[], Awaitable[None]]
 ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
 STOP_WITHIN_S = 15.0
+FOLLOW_EVERY_S = 2.0
 
 
 class DaemonError(Exception):
@@ -46,15 +48,19 @@ class DaemonError(Exception):
 
 
 class Daemon:
-    """The roles of one process on open connections."""
+    """The roles of one process on open connections. `workers` counts this process and the worker processes that it starts."""
 
-    def __init__(self, settings: Settings, topic: Topic, stream: Stream, database: Database) -> None:
+    def __init__(
+        self, settings: Settings, topic: Topic, stream: Stream, database: Database, *, slot: str = "worker", workers: int = 1
+    ) -> None:
         self.settings = settings
         self.topic = topic
         self.stream = stream
         self.database = database
         self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
         self.judge = Judge(topic, settings.alerts.jurisdictions)
+        self.slot = slot  # the consumer name of this process
+        self.workers = workers
         self.address: str | None = None  # of the API, once it is served
 
     async def run(self, roles: tuple[Role, ...], stop: asyncio.Event, ready: Callable[[Daemon], None]) -> None:
@@ -79,6 +85,8 @@ class Daemon:
         if "work" in roles:
             for partition in range(self.settings.redis.partitions):
                 jobs[f"work {partition}"] = partial(self._work, partition, stop)
+            for number in range(1, self.workers):
+                jobs[f"worker process {number}"] = partial(keep_worker, self.settings, number, stop)
         if "deliver" in roles:
             sender = Sender(self.database, self.settings.endpoint)
             jobs["deliver"] = partial(sender.run, stop)
@@ -91,9 +99,7 @@ class Daemon:
         return jobs
 
     async def _work(self, partition: int, stop: asyncio.Event) -> None:
-        # The name is the same after a restart, so that a worker takes up first what it had in hand.
-        name = f"{socket.gethostname()}-0"
-        await Worker(name, self.stream, self.database, self.judge, self.settings, partition).run(stop)
+        await Worker(self.slot, self.stream, self.database, self.judge, self.settings, partition).run(stop)
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
         collector = open_collector(source)
@@ -190,13 +196,41 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def run(settings: Settings, roles: tuple[Role, ...], ready: Callable[[Daemon], None]) -> None:
-    """Plays the roles until SIGTERM or SIGINT. Raises DaemonError, TopicError."""
+async def run(
+    settings: Settings,
+    roles: tuple[Role, ...],
+    ready: Callable[[Daemon], None],
+    *,
+    workers: int = 1,
+    with_parent: bool = False,
+) -> None:
+    """Plays the roles until SIGTERM or SIGINT; with `with_parent` also until standard input is closed.
+
+    All roles together are the daemon of their data folder. One alone joins a daemon that runs there, and its embedded server.
+    Raises DaemonError, TopicError, DataDirError.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
     os.umask(0o077)
     topic = await asyncio.to_thread(load_topic, settings.topic_folder)
-    async with opened(settings) as (stream, database):
-        await Daemon(settings, topic, stream, database).run(roles, stop, ready)
+    alone = roles != ALL_ROLES
+    joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
+    async with opened(settings, own=not alone) as (stream, database):
+        following = asyncio.create_task(_follow(settings, joined, stop))
+        with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
+            name = slot.name if slot else ""
+            await Daemon(settings, topic, stream, database, slot=name, workers=workers).run(roles, stop, ready)
+        await _cancelled(following)
+
+
+async def _follow(settings: Settings, joined: str | None, stop: asyncio.Event) -> None:
+    """Stops a role that joined a daemon's embedded server when that daemon comes back with another one."""
+    while joined is not None and not stop.is_set():
+        if connect_running(settings.data_dir) not in (None, joined):
+            log.error("the daemon that this process had joined was started anew: start this process again too")
+            stop.set()
+        await pause(stop, FOLLOW_EVERY_S)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import socket
 import time
 from pathlib import Path
 
 _LOCK_FILE = "daemon.lock"
 _TRIES, _PAUSE_S = 10, 0.03
+_MAX_SLOTS = 1_000
 
 
 class DataDirError(Exception):
@@ -72,6 +75,41 @@ class DataDirLock:
             return not _lock(file, fcntl.LOCK_SH)
         finally:
             os.close(file)
+
+
+class WorkerSlot:
+    """A number that no other worker of this data folder has while it is held, and the consumer name that goes with it.
+
+    The name is the same after a restart, so that a worker finds what it left; it differs between machines and data folders, so
+    that workers that share a Redis never share a name.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "workers"
+        self._file: int | None = None
+        self.number = -1
+
+    @property
+    def name(self) -> str:
+        """The consumer name."""
+        mark = hashlib.blake2b(str(self._folder.resolve()).encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+        return f"{socket.gethostname()}-{mark}-{self.number}"
+
+    def __enter__(self) -> WorkerSlot:
+        """Takes the lowest free number. Raises DataDirError."""
+        private_folder(self._folder)
+        for number in range(_MAX_SLOTS):
+            file = _open(self._folder / f"{number}.lock")
+            if _lock(file, fcntl.LOCK_EX):
+                self._file, self.number = file, number
+                return self
+            os.close(file)
+        raise DataDirError(f"{_MAX_SLOTS} workers use {self._folder} already")
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def private_folder(path: Path) -> Path:

@@ -20,27 +20,28 @@ PATIENCE_S = 60.0
 
 
 class DaemonProcess:
-    """One `exowatch run`. `address` is that of its API."""
+    """One `exowatch run`, or another command that stays. `address` is that of its API, where it serves one."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, *words: str) -> None:
         self.config = config
+        self.words = words or ("run",)
         self.address = ""
         self._process: asyncio.subprocess.Process | None = None
-        self._log = config.with_suffix(".log")
+        self._log = config.with_suffix(f".{'-'.join(self.words)}.log")
 
     async def start(self) -> None:
         """Starts it and waits until it says that it is ready."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "monitor", "run", "--config", str(self.config),
+                sys.executable, "-m", "monitor", *self.words, "--config", str(self.config),
                 cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
         assert self._process.stdout
         async with asyncio.timeout(PATIENCE_S):
             line = (await self._process.stdout.readline()).decode()
+        assert "is ready" in line, f"the daemon did not get ready: {line!r}\n{self.log()}"
         found = re.search(r"http://\S+", line)
-        assert found, f"the daemon did not get ready: {line!r}\n{self.log()}"
-        self.address = found[0]
+        self.address = found[0] if found else ""
 
     async def stop(self) -> int:
         """SIGTERM, as an operator does; its exit status."""
@@ -104,9 +105,9 @@ async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool])
 
 
 @asynccontextmanager
-async def running_daemon(config: Path) -> AsyncIterator[DaemonProcess]:
+async def running_daemon(config: Path, *words: str) -> AsyncIterator[DaemonProcess]:
     """A daemon that is stopped at the end, whatever happened, together with the redis-server that it started."""
-    daemon = DaemonProcess(config)
+    daemon = DaemonProcess(config, *words)
     try:
         await daemon.start()
         yield daemon

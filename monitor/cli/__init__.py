@@ -14,6 +14,10 @@ from monitor.cli.output import plain
 # In the order of `exowatch --help`: the command and the module that holds it.
 cli.modules = {
     "run": "monitor.cli.run",
+    "collect": "monitor.cli.run",
+    "work": "monitor.cli.run",
+    "deliver": "monitor.cli.run",
+    "serve": "monitor.cli.run",
     "demo": "monitor.cli.demo",
     "check": "monitor.cli.check",
     "mentions": "monitor.cli.query",

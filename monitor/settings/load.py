@@ -36,7 +36,7 @@ def load(path: Path | None = None) -> Settings:
         raise SettingsError(f"environment: {error}") from None
     data_dir = settings.data_dir if settings.data_dir.is_absolute() else file.resolve().parent / settings.data_dir
     settings = settings.model_copy(update={"data_dir": data_dir})
-    settings._folder = file.resolve().parent
+    settings._file = file.resolve()
     return settings
 
 

@@ -179,12 +179,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"two entries of [[{what}]] are named {sorted(twice)[0]!r}; names are distinct")
         return self
 
-    _folder: Path = PrivateAttr(default=SHIPPED)
+    _file: Path = PrivateAttr(default=SHIPPED / "monitor.toml")
+
+    @property
+    def file(self) -> Path:
+        """Where the settings were read from."""
+        return self._file
 
     @property
     def topic_folder(self) -> Path:
         """The topic pack: beside the config file where there is one of that name, else the shipped one."""
-        own = self._folder / "topics" / self.topic
+        own = self.file.parent / "topics" / self.topic
         return own if own.is_dir() else SHIPPED / "topics" / self.topic
 
     @property
