@@ -13,8 +13,8 @@ ENGLISH: dict[str, str] = {
         "does nothing"
     ),
     "unproven": (
-        "i|we doubt, is guessing, a long way from, does not qualify, can t find, came out level, the opposite, did not substantiate, complaint upheld, "
-        "no such clearance, none of, nothing .. approved, nothing in it, hold no, no record, mixed .. up, mixes, "
+        "i|we doubt, is guessing, a long way from, does not qualify, can t find, came out level, "
+        "the opposite, did not substantiate, complaint upheld, no such clearance, none of, nothing .. approved, nothing in it, hold no, no record, mixed .. up, mixes, "
         "no|little|zero evidence|proof|data|basis, no .. evidence|proof|trial|trials|study|studies, unproven, unsupported, "
         "baseless, "
         "nobody|no one has|s|have .. shown|proved|proven|tested|measured|checked|demonstrated|seen|watched|ruled, "
@@ -103,7 +103,7 @@ ENGLISH: dict[str, str] = {
         "neurologists, specialists, dermatologists not, independent, experts, critics, nothing|none .. supports|backs"
     ),
     "mock": (
-        "you say, so to recap, i suppose, my goldfish, and my goldfish, oh yess, the clicker, bubbles of nonsense, have met androgens, "
+        "you say, so to recap, i suppose, my goldfish, oh yess, the clicker, bubbles of nonsense, "
         "thank u science, exactly as lame, limps just, remain|remains cottage, better skin than, by their intern, "
         "yeah|ya right|sure, sure jan, oh|ah brilliant|great|wow|sure|good|lovely|yes, my foot|arse|ass|eye, as if, "
         "and my toaster|cat|dog|driving, and pigs, and i m the|a queen|astronaut|beyonce, trust me bro, love that for, "
