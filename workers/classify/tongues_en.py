@@ -14,7 +14,8 @@ ENGLISH: dict[str, str] = {
     ),
     "unproven": (
         "i|we doubt, is guessing, a long way from, does not qualify, can t find, came out level, "
-        "the opposite, did not substantiate, complaint upheld, no such clearance, none of, nothing .. approved, nothing in it, hold no, no record, mixed .. up, mixes, "
+        "the opposite, did not substantiate, complaint upheld, no such clearance, none of, nothing .. approved, "
+        "nothing in it, hold no, no record, mixed .. up, mixes, "
         "no|little|zero evidence|proof|data|basis, no .. evidence|proof|trial|trials|study|studies, unproven, unsupported, "
         "baseless, "
         "nobody|no one has|s|have .. shown|proved|proven|tested|measured|checked|demonstrated|seen|watched|ruled, "
@@ -85,11 +86,13 @@ ENGLISH: dict[str, str] = {
         "guy|lady|dude|girl|man|woman|people|everyone|they|he|she|someone|somebody|nurses|doctors|surgeons|dermatologists|"
         "them|minister|spokesman|spokeswoman|director|officials|vets|owner|founder|reporter|actor|actress|podcast|"
         "promoter|vendor|distributor|form|menu|chat|urologists|ethicists|who, "
-        "assistant|attending|executive|franchise|docter|esthetican|demo|bottle|listing|lid|stage|board|beautician|"
+        "assistant|chiropractor|chiro|esthi|head|attending|executive|franchise|docter|esthetican|demo|bottle|listing|lid|stage|board|beautician|"
         "manufacturer|screenshot|headline|sauna|place|hospital|society|president|bloke|fella|team|lads|mums|girls|friends|"
         "creator|host|captain|player|champion|celebrity|model"
     ),
     "doubt": (
+        "disagreed, declined, crickets, fantasy, never heard, also swears|says, did not|didn t buy|supply|answer|believe, "
+        "who can say, i smiled, eyebrows left, make of that what, second hand, "
         "i have|ve seen no, no data|evidence|proof|study|studies|source|citation|paperwork, "
         "not sure|convinced|persuaded|buying, sceptical, skeptical, unconvinced, suspicious, dubious, doubtful, i doubt, "
         "couldn|wouldn|didn t find|show|name|produce|answer|say|verify|explain|send, colour|color me, hmm, meh, "
