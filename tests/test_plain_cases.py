@@ -338,12 +338,14 @@ def test_why_never_quotes_the_post(judge: Judge) -> None:
 FLOORS = {
     "relevance": 0.97,
     "detection": 0.88,
-    "type_macro": 0.68,
-    "stance": 0.57,
-    "verdict": 0.64,
-    "identity": 0.85,
-    "alert_precision": 0.76,
+    "type_macro": 0.7,
+    "stance": 0.6,
+    "verdict": 0.66,
+    "identity": 0.86,
+    "alert_precision": 0.77,
     "alert_recall": 0.76,
+    "adverse_event": 0.6,
+    "calls": 0.94,
 }
 
 

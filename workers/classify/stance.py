@@ -264,7 +264,7 @@ def _reported(hit: Hit, place: Surroundings) -> str:
     before = place.before
     if before is None or not before.has("source"):
         return ""
-    # "my aunt (a nurse!) says …" is cut at the exclamation mark; a quotation may follow its "she told me" as a sentence of its own
+    # "my aunt (a nurse!) says …" is cut at the mark; a quotation may follow its "she told me" as a sentence of its own
     cut_off = any(start == 0 for start, _ in view.cues.get("says", ()))
     return "says" if cut_off or (before.has("says") and _opens_quote(view)) else ""
 
@@ -291,9 +291,8 @@ def _own_word(view: View, at: int) -> bool:
         return False
     if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my"):
         return True
-    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(
-        w in ("i", "we", "nobody", "what") for w in before
-    )
+    helpers = ("d", "m", "ll", "ve", "will", "can", "t", "not", "be")
+    return before[-1] in helpers and any(word in ("i", "we", "nobody", "what") for word in before)
 
 
 def _distant(hit: Hit, place: Surroundings) -> bool:
