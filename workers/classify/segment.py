@@ -10,7 +10,9 @@ import msgspec
 MAX_WORDS = 120  # a sentence longer than this is cut: no claim needs more, and matching stays quick on hostile text
 MAX_HASHTAG = 48
 
-_WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # a change of script ends a word: Japanese and Korean set "FDA" without spaces
+_WORD = re.compile(
+    r"[a-z0-9]+|[^\W_a-z0-9]+"
+)  # a change of script ends a word: Japanese and Korean set Latin names without spaces
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
 _ABBREVIATIONS = frozenset(
     [

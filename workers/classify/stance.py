@@ -151,7 +151,7 @@ def _asked_after(place: Surroundings) -> bool:
 
 
 def _verb_first(view: View) -> bool:
-    """Whether a sentence without its mark is put as a question: "are exosomes …", "can they …", but not "may help …"."""
+    """Whether a sentence without its mark is put as a question: "are these …", "can they …", but not "may help …"."""
     words = [word.text for word in view.sentence.words[:4]]
     at = 0
     while at < 2 and len(words) > 1 and words[0] in _FILLERS:
