@@ -90,6 +90,7 @@ ARTHRITIS = [
     "Exosomes cure arthritis",
     "One exosome shot and your arthritic knee is healed",
     "Say goodbye to joint pain with exosome injections",
+    "Arthritis? Gone with exosomes.",
     "We reverse osteoarthritis with exosomes",
     "Los exosomas curan la artritis",
     "Exossomos curam a artrite",
@@ -106,6 +107,7 @@ NO_RISK = [
     "Exosomes have no side effects whatsoever",
     "Exosome treatment: zero risk",
     "Completely risk-free exosome facial",
+    "exosomes: side effects? None.",
     "Exosomes come without any side effects",
     "Los exosomas no tienen efectos secundarios",
     "Exossomos não têm efeitos colaterais",
@@ -281,6 +283,8 @@ NO_ALERT = [
     "No hay pruebas de que los exosomas curen el autismo",
     "Aucune étude ne montre que les exosomes soignent l'autisme",
     "It is not the case that exosomes have no side effects",
+    "exosomes fda approved? nope",
+    "Not intended to diagnose, treat, cure or prevent any disease. Exosome serum, 30 ml.",
 ]
 
 
