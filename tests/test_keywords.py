@@ -50,7 +50,7 @@ ELSEWHERE = [
     "EXO comeback stage tonight",
     "the exosuit lifts forty kilos",
     "liposome hand cream",
-    "Shares in a Seoul exosome maker fell nine per cent",
+    "Shares in a listed exosome firm rose on Friday",
     "retinol again tonight",
     "",
 ]

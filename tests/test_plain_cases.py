@@ -32,7 +32,7 @@ FDA_APPROVED = [
     "Our exosome serum is FDA approved.",
     "The FDA gave its blessing to this exosome therapy last spring",
     "Exosomes got the green light from the FDA",
-    "Finally an exosome booster authorised by the Food and Drug Administration",
+    "Finally the Food and Drug Administration has authorised an exosome booster",
     "Everything in our exosome range carries F.D.A. approval",
     "еxоsоmеs, fully FDA appr0ved",
     "New vial in stock #exosomes #FDAapproved",
@@ -272,7 +272,7 @@ NO_ALERT = [
     '"Exosomes are FDA approved." False.',
     "Exosomes regrow cartilage? Nonsense.",
     "Nobody has shown that exosomes raise collagen by 300%",
-    "Sure, exosomes cure autism, and my toaster does my taxes",
+    "Oh sure, exosomes cure autism, as if",
     "Exosomes cured my knee? No, they did not.",
     "Human exosomes are banned in UK cosmetics",
     "Exosomes are tiny vesicles of 30 to 150 nm that cells release",
@@ -284,7 +284,7 @@ NO_ALERT = [
     "Aucune étude ne montre que les exosomes soignent l'autisme",
     "It is not the case that exosomes have no side effects",
     "exosomes fda approved? nope",
-    "Not intended to diagnose, treat, cure or prevent any disease. Exosome serum, 30 ml.",
+    "Exosome serum, 30 ml. It is not intended to cure any disease.",
 ]
 
 
@@ -313,7 +313,7 @@ def test_reports(judge: Judge, text: str, distance: bool, alert: bool) -> None:
     "text",
     [
         "My face swelled up with hives the day after my exosome facial",
-        "Two weeks after exosome injections I have hard lumps along my jaw, biopsy says granulomas",
+        "A fortnight after my exosome jabs I found nodules in both cheeks, granulomas says the lab",
         "Mum ended up with sepsis after an exosome drip",
         "Fever and chills six hours after my exosome infusion",
     ],
