@@ -50,7 +50,7 @@ ELSEWHERE = [
     "EXO comeback stage tonight",
     "the exosuit lifts forty kilos",
     "liposome hand cream",
-    "Shares in a Seoul exosome maker fell nine per cent",
+    "Shares in a listed exosome firm rose on Friday",
     "retinol again tonight",
     "",
 ]
@@ -82,6 +82,8 @@ PIECES = [
     "الإكسوزوم",
     "ﬁ™",
     "\u200b",
+    "\u0640",
+    "\u02bc",
     "̷",
     " ",
     "🧬",

@@ -32,7 +32,7 @@ FDA_APPROVED = [
     "Our exosome serum is FDA approved.",
     "The FDA gave its blessing to this exosome therapy last spring",
     "Exosomes got the green light from the FDA",
-    "Finally an exosome booster authorised by the Food and Drug Administration",
+    "Finally the Food and Drug Administration has authorised an exosome booster",
     "Everything in our exosome range carries F.D.A. approval",
     "еxоsоmеs, fully FDA appr0ved",
     "New vial in stock #exosomes #FDAapproved",
@@ -90,6 +90,7 @@ ARTHRITIS = [
     "Exosomes cure arthritis",
     "One exosome shot and your arthritic knee is healed",
     "Say goodbye to joint pain with exosome injections",
+    "Arthritis? Gone with exosomes.",
     "We reverse osteoarthritis with exosomes",
     "Los exosomas curan la artritis",
     "Exossomos curam a artrite",
@@ -106,6 +107,7 @@ NO_RISK = [
     "Exosomes have no side effects whatsoever",
     "Exosome treatment: zero risk",
     "Completely risk-free exosome facial",
+    "exosomes: side effects? None.",
     "Exosomes come without any side effects",
     "Los exosomas no tienen efectos secundarios",
     "Exossomos não têm efeitos colaterais",
@@ -270,7 +272,7 @@ NO_ALERT = [
     '"Exosomes are FDA approved." False.',
     "Exosomes regrow cartilage? Nonsense.",
     "Nobody has shown that exosomes raise collagen by 300%",
-    "Sure, exosomes cure autism, and my toaster does my taxes",
+    "Oh sure, exosomes cure autism, as if",
     "Exosomes cured my knee? No, they did not.",
     "Human exosomes are banned in UK cosmetics",
     "Exosomes are tiny vesicles of 30 to 150 nm that cells release",
@@ -281,6 +283,8 @@ NO_ALERT = [
     "No hay pruebas de que los exosomas curen el autismo",
     "Aucune étude ne montre que les exosomes soignent l'autisme",
     "It is not the case that exosomes have no side effects",
+    "exosomes fda approved? nope",
+    "Exosome serum, 30 ml. It is not intended to cure any disease.",
 ]
 
 
@@ -309,7 +313,7 @@ def test_reports(judge: Judge, text: str, distance: bool, alert: bool) -> None:
     "text",
     [
         "My face swelled up with hives the day after my exosome facial",
-        "Two weeks after exosome injections I have hard lumps along my jaw, biopsy says granulomas",
+        "A fortnight after my exosome jabs I found nodules in both cheeks, granulomas says the lab",
         "Mum ended up with sepsis after an exosome drip",
         "Fever and chills six hours after my exosome infusion",
     ],
@@ -338,12 +342,14 @@ def test_why_never_quotes_the_post(judge: Judge) -> None:
 FLOORS = {
     "relevance": 0.97,
     "detection": 0.88,
-    "type_macro": 0.68,
-    "stance": 0.57,
-    "verdict": 0.64,
-    "identity": 0.85,
-    "alert_precision": 0.76,
+    "type_macro": 0.7,
+    "stance": 0.6,
+    "verdict": 0.66,
+    "identity": 0.86,
+    "alert_precision": 0.77,
     "alert_recall": 0.76,
+    "adverse_event": 0.6,
+    "calls": 0.94,
 }
 
 

@@ -1,6 +1,6 @@
 """Folds a text to the plain form that keywords and cues are written in, and remembers where every character came from.
 
-People hide words from filters (`ex0s0mes`, `еxоsоmes` with Cyrillic letters, zero-width joiners, `e x o s o m e s`). Folding
+People hide words from filters (`mirac1e`, `сurеs` with Cyrillic letters, zero-width joiners, `c u r e s`). Folding
 undoes that without touching real numbers such as 300%, 5G or 20 billion. Each pass is linear in the text; 100,000 characters
 take well under a second.
 """
@@ -163,7 +163,7 @@ def _read_look_alikes(text: str) -> str:
 
 
 def _read_leet(match: re.Match[str]) -> str:
-    """`ex0s0mes` to `exosomes`; `300`, `5g`, `20billion`, `cd63`, `b12` stay."""
+    """`c0ll4gen` to `collagen`; `300`, `5g`, `20billion`, `cd63`, `b12` stay."""
     word = match[0]
     if sum("a" <= c <= "z" for c in word) < 2 or len(word) > 40:
         return word

@@ -17,8 +17,10 @@ from monitor.topic.errors import TopicError, fields_of, read_yaml, texts_of
 from monitor.topic.fold import LEET, Folded, fold, loosely, may_change
 
 _SYNTAX = re.compile(r"^\*?[^\W_]+(?:[ '-][^\W_]+)*\*?$")
-_GAP = r"[^a-z0-9]*"  # whatever folding may drop or a wording's space may stand for, and more
-_HINT_LETTERS = 5  # the first letters of a wording are hint enough; more would only make the search bigger
+_GAP = r"[^a-z0-9]*"  # whatever a wording's space may stand for, and more
+_TIGHT = r"[^a-z0-9 \t\r\n]*"  # whatever folding may drop inside a word, and more
+_SPACED = r"[^a-z0-9]+"  # between letters that all stand apart
+_HINT_LETTERS = 8  # the first letters of a wording are hint enough; more would only make the search bigger
 
 
 class Keyword:
@@ -48,6 +50,8 @@ class Keywords:
         self._meanings = meanings
         options = re2.Options()
         options.case_sensitive = False
+        options.max_mem = 32 << 20  # bytes; the automaton is built as texts need it
+        options.log_errors = False  # beyond that it falls back to a slower search, silently
         wordings = dict.fromkeys(_hint(w) for keyword in keywords for w in keyword.wordings)
         self._hint = re2.compile("|".join((*wordings, *_APART)), options)
 
@@ -137,5 +141,10 @@ _APART = (r"[\x{1100}-\x{11ff}]", r"[\x{3099}\x{309a}\x{ff9e}\x{ff9f}]")
 
 def _hint(wording: str) -> str:
     """An expression that finds whatever folds to the wording, and more, in a text that `loosely` has read."""
-    letters = [c for c in wording if c not in "* '-"][:_HINT_LETTERS]
-    return _GAP.join("[" + re.escape(c + "".join(k for k, v in LEET.items() if v == c)) + "]" for c in letters)
+    parts, left = [], _HINT_LETTERS
+    for word in re.split(r"[ '-]", wording.strip("*")):
+        letters = ["[" + re.escape(c + "".join(k for k, v in LEET.items() if v == c)) + "]" for c in word[:left]]
+        left -= len(letters)
+        if letters:
+            parts.append(f"(?:{_TIGHT.join(letters)}|{_SPACED.join(letters)})" if len(letters) > 2 else _GAP.join(letters))
+    return _GAP.join(parts)

@@ -28,7 +28,7 @@ class Proposition(msgspec.Struct, frozen=True, kw_only=True):
     jurisdiction  set where the proposition names an authority
     negative      the proposition is itself worded with a negation ("no side effects"), which is then no denial
     harm          it reports harm
-    yields        it gives way to any other claim of its sentence
+    yields        its denial gives way to any other claim of the sentence, of which "no evidence" then speaks
     sure          how often it is right when its pattern is found
     """
 

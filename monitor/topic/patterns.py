@@ -88,7 +88,7 @@ def _item(part: str, gap: bool, whole: str) -> Item:
                 f"{whole!r}: {choice!r} is not a word, a word with * at its end, or @ and the name of a cue; "
                 "words have no apostrophes or hyphens (write don t, cell free)"
             )
-        if any(glued(c) for c in plain) and not _short_arabic(plain):
+        if any(glued(c) for c in plain) and not _particle(plain):
             inside.append(plain.rstrip("*"))
         elif plain.endswith("*"):
             if len(plain) < 3:
@@ -104,6 +104,6 @@ def glued(char: str) -> bool:
     return "\u0600" <= char <= "\u06ff" or "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af"
 
 
-def _short_arabic(word: str) -> bool:
-    """Arabic particles of up to three letters stand inside many longer words, so they are matched as whole words."""
-    return len(word) <= 3 and "\u0600" <= word[0] <= "\u06ff"
+def _particle(word: str) -> bool:
+    """Arabic words of up to three letters and single Korean syllables stand inside many longer words: matched as whole words."""
+    return (len(word) <= 3 and "\u0600" <= word[0] <= "\u06ff") or (len(word) == 1 and "\uac00" <= word <= "\ud7af")

@@ -131,7 +131,7 @@ def _entry(raw: Any, where: str) -> Entry:
     needed = {"id": str, "type": str, "claim": str, "verdicts": dict, "as_of": object, "citations": list}
     values = fields_of(raw, where, needed, {"scope": dict, "note": str, "clashes": list})
     if not _ID.match(values["id"]):
-        raise TopicError(f"{where}: an id is small letters, digits and hyphens, such as 'fda-approved'")
+        raise TopicError(f"{where}: an id is small letters, digits and hyphens, such as 'cures-gout'")
     if values["type"] not in CLAIM_TYPES:
         raise TopicError(f"{where}: unknown type {values['type']!r}; allowed are {', '.join(CLAIM_TYPES)}")
     return Entry(

@@ -25,7 +25,7 @@ def choose(hits: list[Hit], view: View) -> list[Hit]:
 
 def _gives_way(hit: Hit, hits: list[Hit], named: set[str]) -> bool:
     proposition = hit.proposition
-    if proposition.key in named or (proposition.yields and len(hits) > 1):
+    if proposition.key in named or (proposition.yields and hit.denial and len(hits) > 1):
         return True
     return f"any-{proposition.type}" in named and f"any-{proposition.type}" not in proposition.over
 

@@ -10,7 +10,9 @@ import msgspec
 MAX_WORDS = 120  # a sentence longer than this is cut: no claim needs more, and matching stays quick on hostile text
 MAX_HASHTAG = 48
 
-_WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")  # a change of script ends a word: Japanese and Korean set "FDA" without spaces
+_WORD = re.compile(
+    r"[a-z0-9]+|[^\W_a-z0-9]+"
+)  # a change of script ends a word: Japanese and Korean set Latin names without spaces
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|[.!?]+(?=[^\x00-\x7f])|[。！？]+|\n+|\s[|•·▪►✅✔➡→]\s?")
 _ABBREVIATIONS = frozenset(
     [
@@ -123,7 +125,44 @@ def sentences(text: str, knows: Callable[[str], bool] = lambda _: False) -> list
         found += _sentence(text, start, match.end(), "?" in match[0], taken)
         start = match.end()
     found += _sentence(text, start, len(text), False, taken)
-    return found + hashtags
+    return _with_answers(found) + hashtags
+
+
+_ASKING = frozenset(
+    re.findall(
+        r"\w+",
+        "is are was were do does did has have can could will would should who what why how which when where anyone any "
+        "es son ist sind est czy hal",
+    )
+)
+
+
+def _with_answers(found: list[Sentence]) -> list[Sentence]:
+    """A catchword put as a question and its short answer ("Side effects? None.") read as one statement."""
+    joined: list[Sentence] = []
+    for part in found:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.question
+            and len(before.words) <= 3
+            and len(part.words) <= 6
+            and not part.question
+            and before.words[0].text not in _ASKING
+        ):
+            shift = len(before.clauses) - 1  # the answer belongs to the question's last clause, so that its "none" reaches it
+            words = (*before.words, *(Word(w.text, w.start, w.end, w.clause + shift) for w in part.words))
+            joined[-1] = Sentence(
+                before.start,
+                part.end,
+                words,
+                (*before.clauses[:-1], (before.clauses[-1][0], part.clauses[0][1]), *part.clauses[1:]),
+                False,
+                quotes=before.quotes + part.quotes,
+            )
+        else:
+            joined.append(part)
+    return joined
 
 
 def _abbreviates(text: str, dot: int, start: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from monitor.words import Stance
@@ -68,57 +70,13 @@ _SUBJECTS = frozenset(
 
 
 _LEFT_STANDING = frozenset(
-    [
-        "only",
-        "just",
-        "wonder",
-        "doubt",
-        "needle",
-        "needles",
-        "more",
-        "surgery",
-        "joke",
-        "lie",
-        "cap",
-        "kidding",
-        "longer",
-        "filter",
-        "exception",
-        "exceptions",
-        "excuse",
-        "excuses",
-        "notes",
-        "controls",
-        "control",
-        "blood",
-        "idea",
-        "questions",
-        "brainer",
-        "secret",
-        "matter",
-        "knife",
-        "sniffles",
-        "even",
-        "but",
-        "talks",
-        "tells",
-        "wants",
-        "mentions",
-        "else",
-        "placebo",
-        "comparison",
-        "filler",
-        "pills",
-        "drugs",
-        "scalpel",
-        "bs",
-        "judgement",
-        "judgment",
-        "regrets",
-        "shame",
-        "pain",
-        "appointment",
-    ]
+    re.findall(
+        r"\w+",
+        "aghi agujas agulhas aiguilles appointment blood brainer bs but cap comparison control controls doubt drugs else "
+        "even exception exceptions excuse excuses filler filter idea igiel joke judgement judgment just kidding knife lie "
+        "longer matter mentions more nadeln needle needles notes only pain pills placebo questions regrets scalpel secret "
+        "shame sniffles surgery talks tells wants wonder ",
+    )
 )
 
 
@@ -193,7 +151,7 @@ def _asked_after(place: Surroundings) -> bool:
 
 
 def _verb_first(view: View) -> bool:
-    """Whether a sentence without its mark is put as a question: "are exosomes …", "can they …", but not "may help …"."""
+    """Whether a sentence without its mark is put as a question: "are these …", "can they …", but not "may help …"."""
     words = [word.text for word in view.sentence.words[:4]]
     at = 0
     while at < 2 and len(words) > 1 and words[0] in _FILLERS:
@@ -267,9 +225,8 @@ def _denied_nearby(place: Surroundings) -> str:
     after = place.after
     if after is not None and not after.sentence.question:
         words = after.sentence.words
-        pronoun = len(words) > 1 and words[1].text in ("they", "it", "that", "she", "he", "not", "isnt", "exosomes", "such")
         for start, end in after.cues.get("false", ()):
-            if start == 0 and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6) or (pronoun and len(words) <= 5)):
+            if start == 0 and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6)):
                 return "false"
         if len(words) <= _SHORT and any(start <= 2 for start, _ in after.cues.get("unproven", ())):
             return "unproven"
@@ -287,7 +244,7 @@ def _reported(hit: Hit, place: Surroundings) -> str:
     words = view.sentence.words
     if view.sentence.hashtag:
         return ""
-    if any(start <= hit.first + 1 and not _own_word(view, start) for start, _ in view.cues.get("alleges", ())):
+    if any(start <= hit.last and not _own_word(view, start) for start, _ in view.cues.get("alleges", ())):
         return "alleges"
     quoted = _quoted(hit, view)
     if quoted and not place.post_seller:
@@ -305,9 +262,11 @@ def _reported(hit: Hit, place: Surroundings) -> str:
         ):
             return "says"
     before = place.before
-    if before is not None and before.has("says") and before.has("source") and _opens_quote(view):
-        return "says"
-    return ""
+    if before is None or not before.has("source"):
+        return ""
+    # "my aunt (a nurse!) says …" is cut at the mark; a quotation may follow its "she told me" as a sentence of its own
+    cut_off = any(start == 0 for start, _ in view.cues.get("says", ()))
+    return "says" if cut_off or (before.has("says") and _opens_quote(view)) else ""
 
 
 def _quoted(hit: Hit, view: View) -> tuple[int, int] | None:
@@ -330,11 +289,10 @@ def _own_word(view: View, at: int) -> bool:
     before = [word.text for word in words[max(0, at - 3) : at]]
     if not before:
         return False
-    if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my", "and"):
+    if before[-1] in ("i", "we", "ill", "id", "ich", "wir", "our", "my"):
         return True
-    return before[-1] in ("d", "m", "ll", "ve", "will", "can", "t", "not", "be") and any(
-        w in ("i", "we", "nobody", "what") for w in before
-    )
+    helpers = ("d", "m", "ll", "ve", "will", "can", "t", "not", "be")
+    return before[-1] in helpers and any(word in ("i", "we", "nobody", "what") for word in before)
 
 
 def _distant(hit: Hit, place: Surroundings) -> bool:

@@ -13,6 +13,9 @@ ENGLISH: dict[str, str] = {
         "does nothing"
     ),
     "unproven": (
+        "i|we doubt, is guessing, a long way from, does not qualify, can t find, came out level, "
+        "the opposite, did not substantiate, complaint upheld, no such clearance, none of, nothing .. approved, "
+        "nothing in it, hold no, no record, mixed .. up, mixes, "
         "no|little|zero evidence|proof|data|basis, no .. evidence|proof|trial|trials|study|studies, unproven, unsupported, "
         "baseless, "
         "nobody|no one has|s|have .. shown|proved|proven|tested|measured|checked|demonstrated|seen|watched|ruled, "
@@ -29,7 +32,7 @@ ENGLISH: dict[str, str] = {
         "let s see, walk away|out, red flag, says nothing, tells you nothing, say one word, not the same, empty, "
         "don t believe|fall, don t buy it|the, is a lie, not .. evidence, proves nothing, doesn t|not prove, not a result, "
         "i d not call, remains unproven, unequal, overstated, overhyped, not backed, can t be true, is hype, "
-        "is just marketing, marketing intern, no good evidence, no decent .. trial, nothing shows, "
+        "is just marketing, no good evidence, no decent .. trial, nothing shows, "
         "nothing .. supports|regenerates"
     ),
     "false": (
@@ -58,7 +61,7 @@ ENGLISH: dict[str, str] = {
         "says|said|say|saying|sez, tells|told|telling, swears|swear|swore|swares|swars, insists|insisted, "
         "promises|promised|promise, reckons|reckon, assures|assured, mentions|mentioned, states|stated, "
         "announces|announced, reports|reported|reportedly, writes|wrote, explained|explains, considers, convinced, goes, "
-        "according to, calls it|them|exosomes, is|are|was said to, touts|touted, credits, quoted, believes, passing it on, "
+        "according to, calls it|them, is|are|was said to, touts|touted, credits, quoted, believes, passing it on, "
         "describes|described, per my, likens, suggests|suggested, confirmed|confirms, preaches, raves|raved, recommended, "
         "advised, replied, put it, hears, messaged, claims|claimed|claim|claiming, alleges, argues, maintains, beamed, "
         "sais, tell, reads, read, explained, boasts, called, calls, marketed as, ran, likes to say"
@@ -83,11 +86,13 @@ ENGLISH: dict[str, str] = {
         "guy|lady|dude|girl|man|woman|people|everyone|they|he|she|someone|somebody|nurses|doctors|surgeons|dermatologists|"
         "them|minister|spokesman|spokeswoman|director|officials|vets|owner|founder|reporter|actor|actress|podcast|"
         "promoter|vendor|distributor|form|menu|chat|urologists|ethicists|who, "
-        "assistant|attending|executive|franchise|docter|esthetican|demo|bottle|listing|lid|stage|board|beautician|"
+        "assistant|chiropractor|chiro|esthi|head|attending|executive|franchise|docter|esthetican|demo|bottle|listing|lid|stage|board|beautician|"
         "manufacturer|screenshot|headline|sauna|place|hospital|society|president|bloke|fella|team|lads|mums|girls|friends|"
         "creator|host|captain|player|champion|celebrity|model"
     ),
     "doubt": (
+        "disagreed, declined, crickets, fantasy, never heard, also swears|says, did not|didn t buy|supply|answer|believe, "
+        "who can say, i smiled, eyebrows left, make of that what, second hand, "
         "i have|ve seen no, no data|evidence|proof|study|studies|source|citation|paperwork, "
         "not sure|convinced|persuaded|buying, sceptical, skeptical, unconvinced, suspicious, dubious, doubtful, i doubt, "
         "couldn|wouldn|didn t find|show|name|produce|answer|say|verify|explain|send, colour|color me, hmm, meh, "
@@ -96,18 +101,20 @@ ENGLISH: dict[str, str] = {
         "my eyebrow|eyebrows, i ll believe, we ll see, no idea if|whether, haven t seen|found, filing that, "
         "rolled my eyes, unverified, if true, jury is out, where s the, i laughed, lol, lmao, red flags, hard sell, "
         "based on what, i d like|love to see, show me, yeah right, though no, although no, but no, walked out, smh, "
-        "no one has, nobody has, unproven, i asked .. and, half of what, whose stopwatch, out of date, is he|she|it right, "
+        "no one has, nobody has, unproven, i asked .. and, half of what, out of date, is he|she|it right, "
         "anyone else, make of that, who checks, made up, snake oil, scam, i walked, not holding my, says who, sure jan, "
         "neurologists, specialists, dermatologists not, independent, experts, critics, nothing|none .. supports|backs"
     ),
     "mock": (
+        "you say, so to recap, i suppose, "
+        ""
         "yeah|ya right|sure, sure jan, oh|ah brilliant|great|wow|sure|good|lovely|yes, my foot|arse|ass|eye, as if, "
         "and my toaster|cat|dog|driving, and pigs, and i m the|a queen|astronaut|beyonce, trust me bro, love that for, "
         "in your dreams, said no one, must be magic|true, because magic, obviously .. peer|science, what can t, "
-        "lewis hamilton, next they|it ll|you, congrat*, right exosome*, yes yes, pull the other, the other one, delulu, "
+        "next they|it ll|you, congrat*, yes yes, pull the other, the other one, delulu, "
         "give me a break, tell that to, spare me, who in their right, cool story, ok doc|jan, sweet summer, magic beans, "
         "unicorn*, toaster, elves, fairy, wizard, have you covered, tooth fairy, and santa, does my taxes, i assume, "
-        "local woman, doing the rounds, totally believable, fountain of receipts"
+        "local woman, doing the rounds, totally believable, "
     ),
     "own": (
         "i, my, me, mine, myself, im, ive, "
