@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted([*ROOT.glob("monitor/**/*.py"), *ROOT.glob("workers/**/*.py")])
 WINGS = ("monitor.collectors", "workers", "monitor.api")
-TOGETHER = ("monitor.daemon", "monitor.demo", "monitor.cli", "monitor.__main__")
+TOGETHER = ("monitor.daemon", "monitor.children", "monitor.demo", "monitor.cli", "monitor.__main__")
 # Each floor may stand on those below it, never the other way round.
 FLOORS = (
     ("monitor.words", "monitor.settings", "monitor.telemetry", "monitor.pause", "monitor.net", "monitor.datadir"),

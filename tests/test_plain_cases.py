@@ -36,6 +36,7 @@ FDA_APPROVED = [
     "Everything in our exosome range carries F.D.A. approval",
     "еxоsоmеs, fully FDA appr0ved",
     "New vial in stock #exosomes #FDAapproved",
+    "Exosomes here are FDA approved. No needles, no fuss!",
     "Los exosomas están aprobados por la FDA",
     "Exossomos aprovados pela FDA",
     "Les exosomes sont approuvés par la FDA",

@@ -69,12 +69,15 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
 @evidence.command("check", epilog="Example:  exowatch evidence check")
 @click.pass_context
 def check(context: click.Context) -> int:
-    """Check the register: missing citations, unknown verdicts, entries that are stale or clash."""
+    """Check the register: missing citations, unknown verdicts, entries that clash; and name those whose record is old.
+
+    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one.
+    """
     register = _register(context)
-    problems = register.check()
+    problems, stale = register.check(), register.stale()
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
-    if problems:
-        return 1
-    print(f"{len(register)} entries, version {register.version}: all well")
-    return 0
+    for entry in stale:
+        print(plain(entry))
+    print(f"{len(register)} entries, version {register.version}: {len(problems)} problems, {len(stale)} with an old record")
+    return 1 if problems else 0

@@ -61,7 +61,7 @@ class Register:
         return len(self.entries)
 
     def check(self, today: dt.date | None = None) -> list[str]:
-        """What an editor should look at, one sentence each; empty where all is well. `today` decides what is stale."""
+        """What is wrong with the register, one sentence each; empty where all is well. `today` decides what lies in the future."""
         day = today or dt.datetime.now(dt.UTC).date()
         problems: list[str] = []
         seen: set[str] = set()
@@ -71,6 +71,16 @@ class Register:
             seen.add(entry.id)
             problems += self._problems_of(entry, day)
         return problems
+
+    def stale(self, today: dt.date | None = None) -> list[str]:
+        """Entries whose newest record is so old that an editor should look for another, one sentence each. They still hold."""
+        day = today or dt.datetime.now(dt.UTC).date()
+        ages = ((entry, _months(entry.as_of, day)) for entry in self._all)
+        return [
+            f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record"
+            for entry, months in ages
+            if months >= STALE_MONTHS
+        ]
 
     def _problems_of(self, entry: Entry, day: dt.date) -> list[str]:
         problems = []
@@ -84,9 +94,6 @@ class Register:
         for place, verdict in entry.verdicts.items():
             if verdict not in VERDICTS:
                 problems.append(f"{entry.id}: verdict {verdict!r} for {place} is unknown; use one of {', '.join(VERDICTS)}")
-        months = (day.year - entry.as_of.year) * 12 + day.month - entry.as_of.month - (day.day < entry.as_of.day)
-        if months >= STALE_MONTHS:
-            problems.append(f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record")
         if entry.as_of > day:
             problems.append(f"{entry.id}: as of {entry.as_of}, which is in the future")
         for other_id in entry.clashes:
@@ -98,6 +105,10 @@ class Register:
                 if entry.verdicts[place] == other.verdicts[place] == "supported":
                     problems.append(f"{entry.id} and {other_id} cannot both be supported for {place}")
         return problems
+
+
+def _months(since: dt.date, until: dt.date) -> int:
+    return (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
 
 
 def _version(entries: tuple[Entry, ...]) -> str:

@@ -226,7 +226,8 @@ def _denied_nearby(place: Surroundings) -> str:
     if after is not None and not after.sentence.question:
         words = after.sentence.words
         for start, end in after.cues.get("false", ()):
-            if start == 0 and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6)):
+            own_noun = end == 1 and len(words) > 1 and words[0].text in _NOUN_NEGATIONS  # "No needles." is no answer
+            if start == 0 and not own_noun and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6)):
                 return "false"
         if len(words) <= _SHORT and any(start <= 2 for start, _ in after.cues.get("unproven", ())):
             return "unproven"
