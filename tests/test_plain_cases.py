@@ -47,6 +47,9 @@ FDA_APPROVED = [
     "Eksozomlar FDA onaylıdır",
     "Egzosomy są zatwierdzone przez FDA",
     "الإكسوسوم معتمد من FDA",
+    "الإكسوسومات معتمدة من إدارة الغذاء والدواء الأمريكية",
+    "Exosomes are FDA approved and have no side effects",
+    "Los exosomas están aprobados por la FDA y no tienen efectos secundarios",
 ]
 FDA_CLEARED = [
     "FDA-cleared exosome injections, walk-ins welcome",
@@ -71,6 +74,7 @@ FDA_DENIED = [
     "الإكسوسوم غير معتمد من FDA",
 ]
 COLLAGEN_300 = [
+    "Our rose exosomes raise collagen by 300% in just four weeks",
     "Exosome facials raise collagen by 300%",
     "Our exosomes triple your collagen",
     "three times more collagen after one exosome session",
@@ -88,6 +92,7 @@ COLLAGEN_300 = [
     "الإكسوسوم يزيد الكولاجين بنسبة 300%",
 ]
 ARTHRITIS = [
+    "Our exosome injections heal arthritis without surgery. Walk out smiling.",
     "Exosomes cure arthritis",
     "One exosome shot and your arthritic knee is healed",
     "Say goodbye to joint pain with exosome injections",
@@ -105,6 +110,8 @@ ARTHRITIS = [
     "الإكسوسوم يعالج التهاب المفاصل",
 ]
 NO_RISK = [
+    "Les exosomes sont naturels, donc sans aucun risque",
+    "With exosomes there is no risk. None.",
     "Exosomes have no side effects whatsoever",
     "Exosome treatment: zero risk",
     "Completely risk-free exosome facial",
@@ -203,6 +210,11 @@ def test_plain_claims_alert(judge: Judge, texts: list[str], kind: str, verdict: 
         judgement = judge.judge("1", text)
         claim = only(judgement, kind)
         assert (claim.stance, claim.verdict, judgement.alert) == ("asserts", verdict, True), text
+
+
+def test_one_sentence_can_carry_two_claims_of_one_type(judge: Judge) -> None:
+    found = {claim.entry or claim.claim for claim in judge.judge("1", "Exosomes have zero downtime and zero side effects").claims}
+    assert found == {"no-side-effects", "Exosome treatment has no downtime."}
 
 
 @pytest.mark.parametrize(

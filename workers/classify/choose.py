@@ -12,9 +12,14 @@ def choose(hits: list[Hit], view: View) -> list[Hit]:
 
     Where a sentence tells of harm, words of disease in it are the harm and not a cure.
     """
-    named = {other for hit in hits for other in hit.proposition.over}
+    words = {id(hit): _words(hit, view) for hit in hits}
+    named = {
+        id(hit): {name for other in hits if words[id(other)] & words[id(hit)] for name in other.proposition.over} for hit in hits
+    }
     harm = any(hit.proposition.harm for hit in hits)
-    standing = [hit for hit in hits if not _gives_way(hit, hits, named) and not (harm and hit.proposition.type in _EFFICACY)]
+    standing = [
+        hit for hit in hits if not _gives_way(hit, hits, named[id(hit)]) and not (harm and hit.proposition.type in _EFFICACY)
+    ]
     standing.sort(key=lambda hit: (-hit.weight, hit.first, hit.proposition.key))
     kept: list[Hit] = []
     for hit in standing:
@@ -34,7 +39,11 @@ def _same_words(hit: Hit, other: Hit, view: View) -> bool:
     """Whether two finds of one type rest on the same words, topic words apart."""
     if hit.proposition.type != other.proposition.type:
         return False
+    mine = _words(hit, view)
+    return not mine or mine <= _words(other, view)
+
+
+def _words(hit: Hit, view: View) -> set[int]:
+    """The places of the words that a find rests on, topic words apart."""
     topic = {at for start, end in view.cues.get("topic", ()) for at in range(start, end)}
-    mine = {at for start, end in hit.spans for at in range(start, end)} - topic
-    theirs = {at for start, end in other.spans for at in range(start, end)} - topic
-    return not mine or mine <= theirs
+    return {at for start, end in hit.spans for at in range(start, end)} - topic

@@ -40,7 +40,10 @@ _VERBS_FIRST = frozenset(
     ]
 )
 _MODALS = frozenset(["can", "could", "would", "should", "may", "might", "will"])
-_NOUN_NEGATIONS = frozenset(["no", "zero", "none", "nil", "nobody", "ne", "n", "sin", "sem", "ohne", "kein", "keine", "bez"])
+_AND = frozenset(["and", "y", "e", "et", "und", "i", "ve", "oraz"])
+_NOUN_NEGATIONS = frozenset(
+    ["no", "zero", "none", "nil", "nobody", "ne", "n", "sin", "sem", "ohne", "kein", "keine", "sans", "aucun", "senza", "bez"]
+)
 _FILLERS = frozenset(["wait", "so", "ok", "and", "but", "hey", "sorry", "guys", "question", "also", "honest"])
 _SUBJECTS = frozenset(
     [
@@ -110,7 +113,7 @@ def read_stance(hit: Hit, place: Surroundings) -> StanceReading:
         return StanceReading("asks", False, "whether")
     told = _reported(hit, place)
     if told:
-        return StanceReading("reports", told == "alleges" or _distant(hit, place), told)
+        return StanceReading("reports", told == "alleges" or _distant(place), told)
     return StanceReading("asserts", False, "hashtag" if place.view.sentence.hashtag else "plain")
 
 
@@ -178,7 +181,7 @@ def _denied(hit: Hit, place: Surroundings) -> str:
         return "" if any(words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
     if len(negations) == 2 and _withdrawn(view, negations[0]):
         return ""
-    return "not" if negations else _denied_nearby(place)
+    return "not" if negations else _denied_nearby(hit, place)
 
 
 def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int]:
@@ -195,7 +198,12 @@ def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int
         if strict:
             if start not in used and 0 < hit.first - start <= 5 and words[start].text not in _NOUN_NEGATIONS:
                 found.append(start)
-        elif start in used or (words[start].clause in clauses and start <= hit.last + 3 and hit.first - start <= _SCOPE):
+        elif start in used or (
+            words[start].clause in clauses
+            and start <= hit.last + 3
+            and hit.first - start <= _SCOPE
+            and not any(word.text in _AND for word in words[hit.last + 1 : start])  # "is approved and has no …"
+        ):
             found.append(start)
     return found
 
@@ -220,12 +228,13 @@ def _harmless(view: View, at: int, end: int) -> bool:
     return following[0] in plain
 
 
-def _denied_nearby(place: Surroundings) -> str:
+def _denied_nearby(hit: Hit, place: Surroundings) -> str:
     """Whether the sentence after, or a short one before, says that the statement is false."""
     after = place.after
     if after is not None and not after.sentence.question:
         words = after.sentence.words
-        for start, end in after.cues.get("false", ()):
+        echo = hit.proposition.negative and words[0].text in _NOUN_NEGATIONS  # "No risk. None."
+        for start, end in () if echo else after.cues.get("false", ()):
             own_noun = end == 1 and len(words) > 1 and words[0].text in _NOUN_NEGATIONS  # "No needles." is no answer
             if start == 0 and not own_noun and (len(words) <= _SHORT_ANSWER or (end >= 2 and len(words) <= 6)):
                 return "false"
@@ -296,8 +305,6 @@ def _own_word(view: View, at: int) -> bool:
     return before[-1] in helpers and any(word in ("i", "we", "nobody", "what") for word in before)
 
 
-def _distant(hit: Hit, place: Surroundings) -> bool:
+def _distant(place: Surroundings) -> bool:
     """Whether the writer shows, anywhere near, that they do not vouch for what they report."""
-    if place.view.has("doubt") or place.post_doubt:
-        return True
-    return any(start > hit.last for start, _ in place.view.cues.get("not", ()))
+    return place.view.has("doubt") or place.post_doubt

@@ -22,14 +22,14 @@ ENGLISH: dict[str, str] = {
         "not|n .. proven|established|demonstrated, "
         "hasn|haven|isn|aren|wasn|weren t .. proven|shown|established|demonstrated|true, "
         "not been .. shown|proven|established|studied, never been .. shown|proven|demonstrated|tested, "
-        "never demonstrated|shown|proven, has|have yet to, there s|is|are no, there isn|aren t, without .. evidence|proof, "
+        "never demonstrated|shown|proven, has|have yet to, without .. evidence|proof, "
         "lack|lacks|lacking|lacked .. evidence|proof|data, "
         "evidence|proof|data .. lacking|thin|weak|missing|poor|uncertain, untrue, is|s|are|it false, false that, bogus, "
         "nonsense, rubbish, bollocks, bullshit, baloney, myth, myths, lies, misleading, debunk*, hoax, scam, "
         "is|s|are wrong, made up, meaningless, not a shred|scrap, shred of, rests on nothing, "
         "anyone telling|selling|who .. is|has lying|mixed|guessing|wrong, not true, not the case, isn t the case, "
         "should not say|claim, no such, doesn t follow|mean, not mean, not how, clickbait, fake news, snake oil, "
-        "let s see, walk away|out, red flag, says nothing, tells you nothing, say one word, not the same, empty, "
+        "let s see, red flag, says nothing, tells you nothing, say one word, not the same, empty, "
         "don t believe|fall, don t buy it|the, is a lie, not .. evidence, proves nothing, doesn t|not prove, not a result, "
         "i d not call, remains unproven, unequal, overstated, overhyped, not backed, can t be true, is hype, "
         "is just marketing, no good evidence, no decent .. trial, nothing shows, "
@@ -55,7 +55,7 @@ ENGLISH: dict[str, str] = {
     "whether": (
         "whether, if it s|is true|right|correct|kosher|safe|legal, is it true|tru|legit|correct, true or|that, "
         "i|i m|im wonder*, wondering if|whether, does anyone know, tell me if|whether, how true, any truth, "
-        "is there .. truth, if .. really|actually|genuinely|truly|honestly, asking if"
+        "is there .. truth, if .. really|actually|genuinely|truly|honestly, asking if, asked if|whether"
     ),
     "says": (
         "says|said|say|saying|sez, tells|told|telling, swears|swear|swore|swares|swars, insists|insisted, "
