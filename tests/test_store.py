@@ -67,7 +67,7 @@ async def test_a_post_that_comes_twice_is_stored_and_alerted_once(database: Data
     first = await write(database, one)
     again = await write(database, one, judged(2, post("a", text, author="x"), carries(text, "FDA approved")))
     assert (len(first.stored), len(first.alerts)) == (1, 1)
-    assert (again.stored, again.alerts, again.known) == ([], [], 2)
+    assert (again.stored, again.alerts, again.known) == ([], {}, 2)
     async with database.read() as connection:
         page = await mentions.page(connection, parse_filters({}))
         (claim,) = (await claims.page(connection, parse_filters({}))).items

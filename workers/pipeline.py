@@ -17,7 +17,7 @@ from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
 from monitor.store.record import Judged, Recorded
-from monitor.stream import Entry, Reader, Signal, Stream, StreamUnavailable
+from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
 from monitor.words import decode_post, public_id
 from workers.alert import drafts
 from workers.judgement import Judge
@@ -33,9 +33,16 @@ class Worker:
     """One worker: takes entries from one partition of the stream until it is told to stop."""
 
     def __init__(
-        self, name: str, stream: Stream, database: Database, judge: Judge, settings: Settings, partition: int = 0
+        self,
+        name: str,
+        stream: Stream,
+        database: Database,
+        judge: Judge,
+        settings: Settings,
+        partition: int = 0,
+        claim_after_s: float = CLAIM_AFTER_S,
     ) -> None:
-        self._reader: Reader = stream.reader(name, partition)
+        self._reader: Reader = stream.reader(name, partition, claim_after_s=claim_after_s)
         self._stream = stream
         self._database = database
         self._judge = judge
@@ -94,6 +101,8 @@ class Worker:
         judgement = self._judge.judge(public_id("m", number), post.text, post.lang)
         telemetry.classify_seconds.observe(time.perf_counter() - started)
         telemetry.classified.inc()
+        heard = f"{post.platform}:{post.id}"
+        self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
         alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint)
         return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, alerts=alerts)
 
@@ -123,13 +132,19 @@ class Worker:
         telemetry.stored.labels("edited").inc(len(changes.edited))
         telemetry.stored.labels("known").inc(changes.known)
         telemetry.alerted.inc(len(changes.alerts))
+        self._log.debug(
+            "mentions recorded",
+            stored=[public_id("m", number) for number in changes.stored],
+            edited=[public_id("m", number) for number in changes.edited],
+            known=changes.known,
+        )
         return changes
 
     async def _tell(self, changes: Recorded) -> None:
         """Wakes senders and live pages. They look for themselves now and then, so a lost signal delays and loses nothing."""
         signals = [Signal(kind="alert", id=public_id("a", number)) for number in changes.alerts]
         signals += [Signal(kind="mention", id=public_id("m", number)) for number in (*changes.stored, *changes.edited)]
-        for number in changes.alerts:
-            self._log.info("alert raised", alert=public_id("a", number))
+        for number, mention in changes.alerts.items():
+            self._log.info("alert raised", alert=public_id("a", number), mention=mention and public_id("m", mention))
         if signals:
             await self._stream.signal(*signals)

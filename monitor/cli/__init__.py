@@ -27,6 +27,7 @@ cli.modules = {
     "claim": "monitor.cli.show",
     "classify": "monitor.cli.classify",
     "replay": "monitor.cli.replay",
+    "dead": "monitor.cli.dead",
     "evidence": "monitor.cli.evidence",
     "endpoints": "monitor.cli.endpoints",
 }

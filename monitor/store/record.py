@@ -43,23 +43,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch changed: ids of mentions stored or edited, ids of alerts raised, and how many posts were known already."""
+    """What a batch changed: ids of mentions stored or edited, {alert id: mention id}, and how many posts were known already."""
 
     stored: list[int]
     edited: list[int]
-    alerts: list[int]
+    alerts: dict[int, int | None]
     known: int
 
     def __add__(self, other: Recorded) -> Recorded:
         return Recorded(
             stored=self.stored + other.stored,
             edited=self.edited + other.edited,
-            alerts=self.alerts + other.alerts,
+            alerts=self.alerts | other.alerts,
             known=self.known + other.known,
         )
 
 
-NOTHING = Recorded(stored=[], edited=[], alerts=[], known=0)
+NOTHING = Recorded(stored=[], edited=[], alerts={}, known=0)
 
 
 async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Recorded:
@@ -70,9 +70,12 @@ async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Record
     return result
 
 
-async def raise_alerts(connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]]) -> list[int]:
-    """Raises (draft, claim id, mention id) where the dedupe key is new, with its deliveries; the ids of those raised."""
-    rows, endpoints = [], {}
+async def raise_alerts(
+    connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]]
+) -> dict[int, int | None]:
+    """Raises (draft, claim id, mention id) where the dedupe key is new, with its deliveries; {alert id: mention id} of those."""
+    rows: list[dict[str, Any]] = []
+    endpoints: dict[int, tuple[str, ...]] = {}
     for draft, claim_id, mention_id in drafts:
         number = new_number()
         endpoints[number] = draft.endpoints
@@ -90,11 +93,12 @@ async def raise_alerts(connection: AsyncConnection, drafts: Iterable[tuple[Alert
             }
         )
     if not rows:
-        return []
+        return {}
     rows.sort(key=lambda row: str(row["dedupe_key"]))  # the same order everywhere, so that two writers cannot deadlock
     raised = await _insert_new(connection, alert, rows, conflict=["dedupe_key"])
     await add_deliveries(connection, [(number, name) for number in raised for name in endpoints[number]])
-    return raised
+    mentions: dict[int, int | None] = {row["id"]: row["mention_id"] for row in rows}
+    return {number: mentions[number] for number in raised}
 
 
 async def add_deliveries(connection: AsyncConnection, wanted: Sequence[tuple[int, str]]) -> list[int]:
