@@ -16,9 +16,14 @@ from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
 
 
 def write_config(
-    folder: Path, *, feed: FeedServer | None = None, reddit: RedditServer | None = None, hook: str | None = None
+    folder: Path,
+    store_url: str = "",
+    *,
+    feed: FeedServer | None = None,
+    reddit: RedditServer | None = None,
+    hook: str | None = None,
 ) -> Path:
-    parts = ['data_dir = "data"\n[api]\nport = 0\n']
+    parts = [f'data_dir = "data"\n[api]\nport = 0\n[store]\nurl = "{store_url}"\n']
     if feed:
         parts.append(
             f'[[source]]\nname = "clinic-blog"\nkind = "feed"\nurl = "{feed.url}"\nplatform = "clinic"\ninterval = "2s"\n'
@@ -47,9 +52,11 @@ async def new_claims(daemon: DaemonProcess) -> list[dict[str, Any]]:
     return [alert for alert in (await daemon.get("/alerts"))["items"] if alert["kind"] == "claim.new"]
 
 
-async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a_restart(tmp_path: Path, shared: Path) -> None:
+async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a_restart(
+    tmp_path: Path, store_url: str, shared: Path
+) -> None:
     async with FeedServer() as feed, RedditServer() as reddit, Receiver() as receiver:
-        config = write_config(tmp_path, feed=feed, reddit=reddit, hook=receiver.url)
+        config = write_config(tmp_path, store_url, feed=feed, reddit=reddit, hook=receiver.url)
         # Recorded posts about other things all around, as on any subreddit.
         recorded = shared / "wire/dev/reddit/sub_new__TestSubredditStreams.test_submissions__1__p.json"
         reddit.load("new", json.loads(recorded.read_text()))
@@ -98,7 +105,7 @@ async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a
         assert receiver.forged == 0
 
 
-async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp_path: Path) -> None:
+async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp_path: Path, store_url: str) -> None:
     posts = tmp_path / "posts.jsonl"
     lines = [
         {"platform": "forum", "id": str(n), "text": f"Exosomes raise collagen by 300%, says member {n}.", "author": f"a{n}"}
@@ -106,7 +113,7 @@ async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp
     ]
     posts.write_text("\n".join(map(json.dumps, lines)))
     async with Receiver() as receiver:
-        config = write_config(tmp_path, hook=receiver.url)
+        config = write_config(tmp_path, store_url, hook=receiver.url)
         daemon = DaemonProcess(config)
         await daemon.start()
         replaying = asyncio.create_task(daemon.command("replay", str(posts)))
@@ -138,10 +145,10 @@ async def test_a_second_daemon_on_the_same_data_folder_is_refused_in_one_sentenc
         assert (await daemon.get("/mentions"))["items"] == []
 
 
-async def test_one_broken_source_stops_nothing_else(tmp_path: Path) -> None:
+async def test_one_broken_source_stops_nothing_else(tmp_path: Path, store_url: str) -> None:
     async with FeedServer() as feed, FeedServer() as broken:
         feed.entries.append(FeedEntry(title="Exosomes explained", body="They are vesicles.", id="1"))
-        config = write_config(tmp_path, feed=feed)
+        config = write_config(tmp_path, store_url, feed=feed)
         with config.open("a") as file:
             file.write(f'[[source]]\nname = "broken"\nkind = "feed"\nurl = "{broken.origin}/nothing-here"\ninterval = "2s"\n')
         async with running_daemon(config) as daemon:
@@ -159,8 +166,8 @@ async def test_one_broken_source_stops_nothing_else(tmp_path: Path) -> None:
             assert "ok     source clinic-blog" in out
 
 
-async def test_posts_wait_in_the_stream_for_a_daemon_that_is_not_running(tmp_path: Path) -> None:
-    config = write_config(tmp_path)
+async def test_posts_wait_in_the_stream_for_a_daemon_that_is_not_running(tmp_path: Path, store_url: str) -> None:
+    config = write_config(tmp_path, store_url)
     posts = tmp_path / "posts.jsonl"
     posts.write_text(
         '{"platform": "forum", "id": "1", "text": "Exosomes cure arthritis."}\n'

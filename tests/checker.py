@@ -1,0 +1,57 @@
+"""Holds what was offered against what the database and the receiver have. Reads the tables itself, not through the program."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from tests.receiver import Got
+
+MENTIONS = "SELECT platform, platform_id FROM mention"
+CLAIMS = "SELECT DISTINCT claim_id FROM occurrence WHERE stance = 'asserts' AND verdict <> 'supported' AND confidence >= 0.5"
+ALERTS = "SELECT claim_id FROM alert WHERE kind = 'claim.new'"
+COUNTS = "SELECT id, mentions FROM claim"
+CARRIED = "SELECT claim_id, COUNT(DISTINCT mention_id) FROM occurrence GROUP BY claim_id"
+DELIVERIES = "SELECT webhook_id, state FROM delivery"
+UNINDEXED = "SELECT COUNT(*) FROM mention WHERE id NOT IN (SELECT mention_id FROM mention_text)"
+
+
+async def query(store_url: str, statement: str) -> list[tuple[object, ...]]:
+    """Rows of a statement, by the plain driver of the database."""
+    parts = urlsplit(store_url)
+    if parts.scheme == "sqlite":
+        with sqlite3.connect(f"file:/{parts.path.lstrip('/')}?mode=ro", uri=True) as connection:
+            return connection.execute(statement).fetchall()
+    host = parse_qs(parts.query)["host"][0]
+    opened = await asyncpg.connect(host=host, user=parts.username, database=parts.path.lstrip("/"))
+    try:
+        return [tuple(row) for row in await opened.fetch(statement)]
+    finally:
+        await opened.close()
+
+
+async def check(store_url: str, offered: set[tuple[str, str]], received: list[Got]) -> None:
+    """Fails with what is wrong: a post lost or stored twice, a claim with no alert or two, an alert lost or sent twice."""
+    mentions = Counter(await query(store_url, MENTIONS))
+    assert set(mentions) == offered, f"lost {len(offered - set(mentions))}, invented {len(set(mentions) - offered)}"
+    assert max(mentions.values()) == 1, "stored twice"
+    assert (await query(store_url, UNINDEXED)) == [(0,)], "a mention without its text"
+    claims = {row[0] for row in await query(store_url, CLAIMS)}
+    alerts = Counter(row[0] for row in await query(store_url, ALERTS))
+    assert set(alerts) == claims, f"{len(claims - set(alerts))} without alert, {len(set(alerts) - claims)} without claim"
+    assert max(alerts.values()) == 1, "alerted twice"
+    assert dict(await query(store_url, COUNTS)) == dict(await query(store_url, CARRIED)), "a claim's count is not what it carries"
+    deliveries = dict(await query(store_url, DELIVERIES))
+    assert set(deliveries.values()) == {"delivered"}
+    sent = {(got.id, got.event["data"]["alert_id"]) for got in received}
+    assert {webhook_id for webhook_id, _ in sent} == set(deliveries), "an alert that never arrived, or one that nobody raised"
+    assert len(sent) == len(alerts), "one alert under two ids, or two under one"
+
+
+def embedded_url(data_dir: Path) -> str:
+    """The database of a daemon with its embedded one."""
+    return f"sqlite://{data_dir / 'exowatch.sqlite'}"
