@@ -17,7 +17,6 @@ from typing import Literal
 
 import structlog
 from aiohttp import web
-from workers.judgement import Judge
 
 from monitor.api import make_app
 from monitor.collectors import open_collector
@@ -31,6 +30,7 @@ from monitor.store import Database, StoreError, sources
 from monitor.stream import Stream, StreamError
 from monitor.topic import Topic, load_topic
 from workers.deliver.sender import Sender
+from workers.judgement import Judge
 from workers.pipeline import Worker
 
 log = structlog.get_logger()

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monitor.topic import load_topic
 
 from monitor.intake import Intake, Offered, PostError, Pseudonyms, bounded, post_from, pseudonyms_of
 from monitor.settings import Settings, load
 from monitor.stream import Stream
+from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
 
 
