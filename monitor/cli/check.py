@@ -70,10 +70,13 @@ def _register(settings: Settings) -> Finding:
         topic = load_topic(settings.topic_folder)
     except TopicError as error:
         return Finding("topic", ok=False, text=str(error))
-    problems = topic.register.check(dt.datetime.now(dt.UTC).date())
+    today = dt.datetime.now(dt.UTC).date()
+    problems = topic.register.check(today)
     if problems:
         return Finding("register", ok=False, text=f"{problems[0]} ({len(problems)} problems; see `exowatch evidence check`)")
-    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}")
+    stale = len(topic.register.stale(today))
+    old = f", {stale} of them old (`exowatch evidence check` lists them)" if stale else ""
+    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}{old}")
 
 
 async def _servers(settings: Settings) -> Finding:

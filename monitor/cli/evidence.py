@@ -69,12 +69,17 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
 @evidence.command("check", epilog="Example:  exowatch evidence check")
 @click.pass_context
 def check(context: click.Context) -> int:
-    """Check the register: missing citations, unknown verdicts, entries that are stale or clash."""
+    """Check the register: missing citations, unknown verdicts, clashes; exit status 1 where there are any.
+
+    Entries whose record is old are listed too. Their verdicts hold, and an editor should look for a newer record.
+    """
     register = _register(context)
-    problems = register.check()
+    problems, stale = register.check(), register.stale()
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
+    for one in stale:
+        print(plain(one))
     if problems:
         return 1
-    print(f"{len(register)} entries, version {register.version}: all well")
+    print(f"{len(register)} entries, version {register.version}: all well" + (f", {len(stale)} old" if stale else ""))
     return 0

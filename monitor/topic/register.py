@@ -60,8 +60,18 @@ class Register:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def stale(self, today: dt.date | None = None) -> list[str]:
+        """The entries whose record is old by `today`, one sentence each: their verdicts hold, an editor should look at them."""
+        day = today or dt.datetime.now(dt.UTC).date()
+        aged = [(entry, _months_between(entry.as_of, day)) for entry in self._all]
+        return [
+            f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record"
+            for entry, months in aged
+            if months >= STALE_MONTHS
+        ]
+
     def check(self, today: dt.date | None = None) -> list[str]:
-        """What an editor should look at, one sentence each; empty where all is well. `today` decides what is stale."""
+        """What is wrong with the register, one sentence each; empty where nothing is. `today` decides what is in the future."""
         day = today or dt.datetime.now(dt.UTC).date()
         problems: list[str] = []
         seen: set[str] = set()
@@ -84,9 +94,6 @@ class Register:
         for place, verdict in entry.verdicts.items():
             if verdict not in VERDICTS:
                 problems.append(f"{entry.id}: verdict {verdict!r} for {place} is unknown; use one of {', '.join(VERDICTS)}")
-        months = (day.year - entry.as_of.year) * 12 + day.month - entry.as_of.month - (day.day < entry.as_of.day)
-        if months >= STALE_MONTHS:
-            problems.append(f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record")
         if entry.as_of > day:
             problems.append(f"{entry.id}: as of {entry.as_of}, which is in the future")
         for other_id in entry.clashes:
@@ -98,6 +105,10 @@ class Register:
                 if entry.verdicts[place] == other.verdicts[place] == "supported":
                     problems.append(f"{entry.id} and {other_id} cannot both be supported for {place}")
         return problems
+
+
+def _months_between(earlier: dt.date, later: dt.date) -> int:
+    return (later.year - earlier.year) * 12 + later.month - earlier.month - (later.day < earlier.day)
 
 
 def _version(entries: tuple[Entry, ...]) -> str:
