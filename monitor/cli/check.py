@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import logging
 from collections.abc import AsyncIterator
 
@@ -70,13 +69,12 @@ def _register(settings: Settings) -> Finding:
         topic = load_topic(settings.topic_folder)
     except TopicError as error:
         return Finding("topic", ok=False, text=str(error))
-    today = dt.datetime.now(dt.UTC).date()
-    problems = topic.register.check(today)
+    problems = topic.register.check()
     if problems:
         return Finding("register", ok=False, text=f"{problems[0]} ({len(problems)} problems; see `exowatch evidence check`)")
-    stale = len(topic.register.stale(today))
-    old = f", {stale} of them old (`exowatch evidence check` lists them)" if stale else ""
-    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}{old}")
+    stale = len(topic.register.stale())
+    note = f", {stale} of them with an old record (see `exowatch evidence check`)" if stale else ""
+    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}{note}")
 
 
 async def _servers(settings: Settings) -> Finding:

@@ -69,17 +69,15 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
 @evidence.command("check", epilog="Example:  exowatch evidence check")
 @click.pass_context
 def check(context: click.Context) -> int:
-    """Check the register: missing citations, unknown verdicts, clashes; exit status 1 where there are any.
+    """Check the register: missing citations, unknown verdicts, entries that clash; and name those whose record is old.
 
-    Entries whose record is old are listed too. Their verdicts hold, and an editor should look for a newer record.
+    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one.
     """
     register = _register(context)
     problems, stale = register.check(), register.stale()
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
-    for one in stale:
-        print(plain(one))
-    if problems:
-        return 1
-    print(f"{len(register)} entries, version {register.version}: all well" + (f", {len(stale)} old" if stale else ""))
-    return 0
+    for entry in stale:
+        print(plain(entry))
+    print(f"{len(register)} entries, version {register.version}: {len(problems)} problems, {len(stale)} with an old record")
+    return 1 if problems else 0

@@ -60,18 +60,8 @@ class Register:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def stale(self, today: dt.date | None = None) -> list[str]:
-        """The entries whose record is old by `today`, one sentence each: their verdicts hold, an editor should look at them."""
-        day = today or dt.datetime.now(dt.UTC).date()
-        aged = [(entry, _months_between(entry.as_of, day)) for entry in self._all]
-        return [
-            f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record"
-            for entry, months in aged
-            if months >= STALE_MONTHS
-        ]
-
     def check(self, today: dt.date | None = None) -> list[str]:
-        """What is wrong with the register, one sentence each; empty where nothing is. `today` decides what is in the future."""
+        """What is wrong with the register, one sentence each; empty where all is well. `today` decides what lies in the future."""
         day = today or dt.datetime.now(dt.UTC).date()
         problems: list[str] = []
         seen: set[str] = set()
@@ -81,6 +71,16 @@ class Register:
             seen.add(entry.id)
             problems += self._problems_of(entry, day)
         return problems
+
+    def stale(self, today: dt.date | None = None) -> list[str]:
+        """Entries whose newest record is so old that an editor should look for another, one sentence each. They still hold."""
+        day = today or dt.datetime.now(dt.UTC).date()
+        ages = ((entry, _months(entry.as_of, day)) for entry in self._all)
+        return [
+            f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record"
+            for entry, months in ages
+            if months >= STALE_MONTHS
+        ]
 
     def _problems_of(self, entry: Entry, day: dt.date) -> list[str]:
         problems = []
@@ -107,8 +107,8 @@ class Register:
         return problems
 
 
-def _months_between(earlier: dt.date, later: dt.date) -> int:
-    return (later.year - earlier.year) * 12 + later.month - earlier.month - (later.day < earlier.day)
+def _months(since: dt.date, until: dt.date) -> int:
+    return (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
 
 
 def _version(entries: tuple[Entry, ...]) -> str:
@@ -142,7 +142,7 @@ def _entry(raw: Any, where: str) -> Entry:
     needed = {"id": str, "type": str, "claim": str, "verdicts": dict, "as_of": object, "citations": list}
     values = fields_of(raw, where, needed, {"scope": dict, "note": str, "clashes": list})
     if not _ID.match(values["id"]):
-        raise TopicError(f"{where}: an id is small letters, digits and hyphens, such as 'fda-approved'")
+        raise TopicError(f"{where}: an id is small letters, digits and hyphens, such as 'cures-gout'")
     if values["type"] not in CLAIM_TYPES:
         raise TopicError(f"{where}: unknown type {values['type']!r}; allowed are {', '.join(CLAIM_TYPES)}")
     return Entry(
