@@ -64,6 +64,9 @@ class SourceWatch:
             async for batch in self._collector.poll(await self._stream.cursor(self._source.name)):
                 await self._publish(batch)
                 wait = max(wait, batch.wait or 0)
+                if batch.gap is not None:
+                    async with self._database.write() as connection:
+                        await sources.note_gap(connection, self._source.name, batch.gap)
                 if stop.is_set():
                     break
         except SourceError as error:
@@ -86,7 +89,7 @@ class SourceWatch:
         for chunk in chunks:
             cursor = batch.cursor if chunk is chunks[-1] else None
             offered += await self._intake.offer(chunk, source=self._source.name, cursor=cursor)
-        await self._note(posts, offered, batch)
+        await self._note(posts, offered, batch.cursor)
 
     def _ready(self, post: Post) -> Post | None:
         try:
@@ -97,7 +100,7 @@ class SourceWatch:
         old = post.created_at is not None and post.created_at < now_ms() - self._max_age_ms
         return msgspec.structs.replace(post, fresh=not old)
 
-    async def _note(self, posts: Sequence[Post], offered: Offered, batch: Batch) -> None:
+    async def _note(self, posts: Sequence[Post], offered: Offered, cursor: str) -> None:
         name = self._source.name
         telemetry.heard.labels(name).inc(len(posts))
         telemetry.matched.labels(name).inc(offered.accepted)
@@ -105,9 +108,7 @@ class SourceWatch:
         made = [post.created_at for post in posts if post.created_at is not None]
         lag_s = max(0.0, (now_ms() - max(made)) / 1000) if made else None
         async with self._database.write() as connection:
-            await sources.heard(connection, name, posts=len(posts), matched=offered.accepted, lag_s=lag_s, cursor=batch.cursor)
-            if batch.gap is not None:
-                await sources.note_gap(connection, name, batch.gap)
+            await sources.heard(connection, name, posts=len(posts), matched=offered.accepted, lag_s=lag_s, cursor=cursor)
         if offered.accepted:
             self._log.info("heard", posts=len(posts), matched=offered.accepted)
 

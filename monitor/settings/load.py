@@ -70,13 +70,15 @@ def _texts(values: Any) -> Iterator[str]:
 
 
 def _beside(folder: Path, values: Any) -> Any:
-    """The values with every `file:PATH` absolute: paths in the file start beside it, wherever the program is started."""
+    """The values with `file:` and `sqlite:///` paths absolute: they start beside the file, wherever the program is started."""
     if isinstance(values, dict):
         return {name: _beside(folder, inner) for name, inner in values.items()}
     if isinstance(values, list):
         return [_beside(folder, inner) for inner in values]
     if isinstance(values, str) and values.startswith("file:"):
         return f"file:{folder / Path(values.removeprefix('file:')).expanduser()}"
+    if isinstance(values, str) and values.startswith("sqlite:///"):
+        return f"sqlite:///{folder / values.removeprefix('sqlite:///')}"
     return values
 
 

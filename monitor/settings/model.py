@@ -194,8 +194,6 @@ class Settings(BaseSettings):
             return f"sqlite+aiosqlite:///{self.data_dir / 'exowatch.sqlite'}"
         scheme, rest = self.store.url.split("://", 1)
         driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[scheme]
-        if scheme == "sqlite":
-            return f"sqlite+{driver}:///{self._folder / rest.removeprefix('/')}"
         return f"{scheme}+{driver}://{rest}"
 
 
