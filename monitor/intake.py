@@ -1,6 +1,6 @@
 """The one door into the stream: posts are bounded, matched against the topic, their authors hidden, and published.
 
-Collectors, `exowatch replay`, `exowatch import`, the demo and `POST /api/v1/mentions` all come through here.
+Collectors, `exowatch replay`, the demo and `POST /api/v1/mentions` all come through here.
 """
 
 from __future__ import annotations
