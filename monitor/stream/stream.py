@@ -236,7 +236,7 @@ class Stream:
             if await self._link.run("XLEN", mentions_key(partition)) or await self._link.run("XLEN", dead_key(partition)):
                 raise StreamError(
                     f"redis.partitions is {self.partitions}, but Redis at {self._link.where} holds unfinished mentions in"
-                    f" {there} of them; set {there} again, or change it when all is done: exowatch_stream_entries and exowatch_stream_dead of /metrics are 0"
+                    f" {there} of them; set {there} again, or change it when all is done and `exowatch dead list` is empty"
                 )
         await self._link.run("SET", PARTITIONS, self.partitions)
 

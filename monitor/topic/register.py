@@ -61,7 +61,7 @@ class Register:
         return len(self.entries)
 
     def check(self, today: dt.date | None = None) -> list[str]:
-        """What is wrong with the register, one sentence each; empty where all is well. `today` decides what lies in the future."""
+        """What is wrong with the register, one sentence each; empty where all is well. `today` tells what lies in the future."""
         day = today or dt.datetime.now(dt.UTC).date()
         problems: list[str] = []
         seen: set[str] = set()
