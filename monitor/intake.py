@@ -1,10 +1,11 @@
 """The one door into the stream: posts are bounded, matched against the topic, their authors hidden, and published.
 
-Collectors, `exowatch replay`, `exowatch import`, the demo and `POST /api/v1/mentions` all come through here.
+Collectors, `exowatch replay`, the demo and `POST /api/v1/mentions` all come through here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -22,11 +23,16 @@ from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_KEY_LENGTH = 32  # bytes
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class PostError(ValueError):
     """A post that cannot be taken in; the message names the key and what is wanted."""
+
+
+class PseudonymsError(Exception):
+    """Authors cannot be hidden as the settings want it; the text says what to do."""
 
 
 class Keywords(Protocol):
@@ -92,7 +98,10 @@ class Pseudonyms:
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
-    """The pseudonyms of this installation; the key is `privacy.key`, else a file of random bytes in `data_dir`, made once."""
+    """The pseudonyms of this installation; the key is `privacy.key`, else a file of random bytes in `data_dir`, made once.
+
+    Raises PseudonymsError, and OSError where the folder cannot be written.
+    """
     given = settings.privacy.key.get_secret_value()
     if given or settings.privacy.authors != "pseudonym":
         return Pseudonyms(settings.privacy.authors, given.encode())
@@ -100,14 +109,29 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
 
 
 def _key_file(file: Path) -> bytes:
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as out:
-        key = secrets.token_hex(32).encode()
-        out.write(key)
+    """The key in this file, made where there is none. Raises PseudonymsError."""
+    if not file.exists():
+        _make_key(file)
+    key = file.read_bytes()
+    if len(key.strip()) < _KEY_LENGTH:  # with a short or empty one anybody could tell who is behind a pseudonym
+        raise PseudonymsError(
+            f"{file} holds no key for pseudonyms; put its backup back, or remove it and a new one is made (authors count anew)"
+        )
     return key
+
+
+def _make_key(file: Path) -> None:
+    # Written whole under another name first: a process that starts meanwhile, or a crash here, must never see half a key.
+    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(secrets.token_hex(32))
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first, and its key is the one
+            os.link(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def post_from(raw: Any) -> Post:

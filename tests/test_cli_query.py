@@ -19,6 +19,7 @@ from monitor.cli import main
 from monitor.settings import Settings
 from monitor.store import Database, mentions, parse_filters, sources
 from monitor.words import claim_id_of
+from tests.postgres import Postgres
 from tests.samples import judged, occurrence, write, write_some
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,3 +220,15 @@ def test_every_command_explains_itself_with_an_example(command: str, capfd: pyte
         main([*command.split(), "--help"])
     assert end.value.code == 0
     assert f"exowatch {command}" in " ".join(capfd.readouterr().out.partition("Example:")[2].split())
+
+
+def test_a_database_that_refuses_us_is_not_called_one_of_another_version(tmp_path: Path, postgres_server: Postgres) -> None:
+    file = tmp_path / "monitor.toml"
+    url = postgres_server.fresh_database()
+    for role, said in (("exowatch", "exowatch run"), ("nobody", 'role "nobody" does not exist')):
+        file.write_text(f'[store]\nurl = "{url.replace("exowatch@", f"{role}@")}"\n')
+        done = exowatch("claims", "--config", file)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert ("not of this version" in done.stderr) == (role == "exowatch")
+        assert len(done.stderr.splitlines()) == 1

@@ -166,6 +166,17 @@ async def test_one_broken_source_stops_nothing_else(tmp_path: Path, store_url: s
             assert "ok     source clinic-blog" in out
 
 
+async def test_check_finds_nothing_wrong_with_a_sound_installation(tmp_path: Path) -> None:
+    async with FeedServer() as feed, Receiver() as receiver:
+        feed.entries.append(FeedEntry(title="Exosomes explained", id="1"))
+        config = write_config(tmp_path, feed=feed, hook=receiver.url)
+        status, out, err = await run_command("--config", str(config), "check")
+        assert (status, err) == (0, "")
+        whats = [line.removeprefix("ok").strip().split(":")[0] for line in out.splitlines()]
+        assert whats == ["config", "register", "servers", "source clinic-blog", "endpoint hook"]
+        assert receiver.kept == [], "it tells nobody"
+
+
 async def test_posts_wait_in_the_stream_for_a_daemon_that_is_not_running(tmp_path: Path, store_url: str) -> None:
     config = write_config(tmp_path, store_url)
     posts = tmp_path / "posts.jsonl"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from monitor.topic import load_topic
 
-from monitor.intake import Intake, Offered, PostError, Pseudonyms, bounded, post_from, pseudonyms_of
+from monitor.intake import Intake, Offered, PostError, Pseudonyms, PseudonymsError, bounded, post_from, pseudonyms_of
 from monitor.settings import Settings, load
 from monitor.stream import Stream
+from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
 
 
@@ -114,3 +115,18 @@ def test_hostile_posts_are_bounded() -> None:
     assert len(tame.author or "") == 256
     assert bounded(post("1", "x", url="https://example.org/a?b=c")).url == "https://example.org/a?b=c"
     assert bounded(post("1", "x", url="https://example.org/a b")).url is None
+
+
+def test_processes_that_start_together_make_one_key(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with ThreadPoolExecutor(16) as threads:
+        made = [threads.submit(lambda: pseudonyms_of(settings).of("forum", "ada")) for _ in range(64)]
+        assert len({one.result() for one in made}) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["author.key"]
+
+
+@pytest.mark.parametrize("left", [b"", b"abc\n"])
+def test_half_a_key_hides_nobody_and_is_refused(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "author.key").write_bytes(left)
+    with pytest.raises(PseudonymsError, match=r"author.key holds no key"):
+        pseudonyms_of(Settings(data_dir=tmp_path))

@@ -106,6 +106,8 @@ def test_secrets_come_from_the_environment_and_from_files_and_are_not_shown(
             f'[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"\nsecret = "{SECRET}"\nevents = ["claim.old"]',
             ["endpoint[0] (a).events[0]", "claim.new"],
         ),
+        ('[store]\nurl = "postgresql://u:hunter2@h:abc/x"', ["store.url", "port"]),
+        ('[redis]\nurl = "redis://:hunter2@h:abc/0"', ["redis.url", "port"]),
         ("[alerts", ["not valid TOML", "table declaration"]),
     ],
 )
@@ -123,6 +125,50 @@ def test_a_misspelt_variable_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("EXOWATCH_ALERT__MIN_CONFIDENCE", "0.7")
     with pytest.raises(SettingsError, match="EXOWATCH_ALERT__MIN_CONFIDENCE"):
         settings(tmp_path, "")
+
+
+def test_a_variable_that_the_file_names_for_a_secret_is_no_misspelt_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXOWATCH_TOKEN", "s3cret-token")  # the example of the shipped file
+    assert settings(tmp_path, '[api]\ntoken = "env:EXOWATCH_TOKEN"').api.token.get_secret_value() == "s3cret-token"
+
+
+def test_relative_paths_start_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "token").write_text("s3cret-token\n")
+    monkeypatch.chdir(tmp_path)
+    read = settings(tmp_path / "here", '[api]\ntoken = "file:token"\n[store]\nurl = "sqlite:///db/x.sqlite"')
+    assert read.api.token.get_secret_value() == "s3cret-token"
+    assert read.sqlalchemy_url == f"sqlite+aiosqlite:///{tmp_path}/here/db/x.sqlite"
+    assert read.data_dir == tmp_path / "here" / "var"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "EXOWATCH_SOURCE",
+            '[{"name": "a", "kind": "feed", "url": "https://x", "platfrom": "x"}]',
+            "unknown key source[0].platfrom",
+        ),
+        ("EXOWATCH_SOURCE", '[{"name": "a", "kind": "feed"}]', "source[0].url is missing"),
+        ("EXOWATCH_SOURCE", '[{"name": "a", "kind": "fax"}]', "a source needs a kind"),
+        ("EXOWATCH_ENDPOINT", "hunter2", "EXOWATCH_ENDPOINT or one below it is not JSON"),
+        ("EXOWATCH_ALERTS__SPREADING", "ten", "EXOWATCH_ALERTS or one below it is not JSON"),
+        ("EXOWATCH_API__PORT", "99999", "api.port"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        settings(tmp_path, "")
+    assert str(caught.value).startswith("environment: ")
+    assert said in str(caught.value)
+    assert "monitor.toml" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

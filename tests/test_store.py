@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.store import Database, FilterError, alerts, claims, mentions, parse_filters, record
+from monitor.settings import Settings
+from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, parse_filters, record
 from monitor.store.record import AlertDraft, Judged
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
+from tests.postgres import Postgres
 
 NOW = 1_790_000_000_000
 
@@ -247,3 +250,25 @@ async def test_filters_of_one_kind_mean_or_and_different_kinds_and(database: Dat
 def test_a_filter_that_cannot_be_used_is_named(given: dict[str, list[str]], named: str) -> None:
     with pytest.raises(FilterError, match=named):
         parse_filters(given)
+
+
+@pytest.mark.parametrize("wrong", ["a role that is not there", "a file that is no database"])
+async def test_a_database_that_cannot_be_used_is_said_in_one_sentence(
+    wrong: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if wrong == "a role that is not there":
+        postgres: Postgres = request.getfixturevalue("postgres_server")
+        url, said = postgres.fresh_database().replace("exowatch@", "nobody:hunter2@"), 'role "nobody" does not exist'
+    else:
+        (tmp_path / "x.sqlite").write_bytes(b"PNG or whatever else" * 500)
+        url, said = f"sqlite:///{tmp_path}/x.sqlite", "file is not a database"
+    database = Database(Settings(store={"url": url}).sqlalchemy_url)
+    try:
+        with pytest.raises(StoreError) as caught:
+            await database.migrate()
+    finally:
+        await database.close()
+    assert said in str(caught.value)
+    assert "store.url" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.store.database import reason_of
+
+# Of a database without our tables, or with those of another version; `role … does not exist` is something else.
+_OTHER_SCHEMA = re.compile(r'no such (?:table|column)|(?:relation|column) "?[^"]*"? does not exist')
 
 
 @asynccontextmanager
@@ -24,8 +29,8 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
     try:
         yield database
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        if any(sign in reason for sign in ("no such table", "no such column", "does not exist")):
+        reason = reason_of(error)
+        if _OTHER_SCHEMA.search(reason):
             reason = f"it is not of this version ({reason}); start `exowatch run` once, which brings it up to date"
         raise click.ClickException(f"the database {where} cannot be read: {reason}") from error
     finally:

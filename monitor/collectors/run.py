@@ -64,6 +64,9 @@ class SourceWatch:
             async for batch in self._collector.poll(await self._stream.cursor(self._source.name)):
                 await self._publish(batch, stop)
                 wait = max(wait, batch.wait or 0)
+                if batch.gap is not None:
+                    async with self._database.write() as connection:
+                        await sources.note_gap(connection, self._source.name, batch.gap)
                 if stop.is_set():
                     break
         except SourceError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError as SourceError
 
 from monitor.settings.model import SHIPPED, Settings, known_environment
 
@@ -25,15 +28,17 @@ def load(path: Path | None = None) -> Settings:
     """
     file = path or Path(os.environ.get("EXOWATCH_CONFIG") or DEFAULT_FILE)
     values = _read_toml(file)
-    unknown = known_environment(dict(os.environ))
+    unknown = [name for name in known_environment(dict(os.environ)) if name not in _variables_of_secrets(values)]
     if unknown:
         raise SettingsError(f"environment: {unknown[0]} names no setting; see docs/configuration.md for the list")
     try:
-        settings = Settings(**values)
+        settings = Settings(**_beside(file.resolve().parent, values))
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(file, values, problem) for problem in error.errors())) from None
-    except Exception as error:  # pydantic-settings raises its own kind for JSON in the environment that does not parse
-        raise SettingsError(f"environment: {error}") from None
+    except SourceError as error:  # a list or table in the environment that is not JSON; the library's text names no variable
+        section = re.search(r'field "(\w+)"', str(error))
+        name = f"EXOWATCH_{section[1].upper()}" if section else "a variable"
+        raise SettingsError(f"environment: the value of {name} or one below it is not JSON, as lists and tables are") from None
     data_dir = settings.data_dir if settings.data_dir.is_absolute() else file.resolve().parent / settings.data_dir
     settings = settings.model_copy(update={"data_dir": data_dir})
     settings._file = file.resolve()
@@ -51,20 +56,47 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file} is not valid TOML: {error}") from None
 
 
+def _variables_of_secrets(values: Any) -> set[str]:
+    """The environment variables that the file names as `env:NAME`; whatever they are called, they are meant."""
+    return {text.removeprefix("env:") for text in _texts(values) if text.startswith("env:")}
+
+
+def _texts(values: Any) -> Iterator[str]:
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict | list):
+        for inner in values.values() if isinstance(values, dict) else values:
+            yield from _texts(inner)
+
+
+def _beside(folder: Path, values: Any) -> Any:
+    """The values with `file:` and `sqlite:///` paths absolute: they start beside the file, wherever the program is started."""
+    if isinstance(values, dict):
+        return {name: _beside(folder, inner) for name, inner in values.items()}
+    if isinstance(values, list):
+        return [_beside(folder, inner) for inner in values]
+    if isinstance(values, str) and values.startswith("file:"):
+        return f"file:{folder / Path(values.removeprefix('file:')).expanduser()}"
+    if isinstance(values, str) and values.startswith("sqlite:///"):
+        return f"sqlite:///{folder / values.removeprefix('sqlite:///')}"
+    return values
+
+
 def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
     """One problem of pydantic's as a sentence: where, which key, what is wrong, what is allowed."""
     keys = [part for part in problem["loc"] if part not in ("feed", "reddit")]  # the tags of the union of sources
-    where = str(file) if _stands_in(values, keys) else "environment or defaults"
+    # What is missing stands nowhere; the section that misses it does.
+    where = str(file) if _stands_in(values, keys[:-1] if problem["type"] == "missing" else keys) else "environment"
     key = _dotted(keys, values)
     prefix = f"{where}: {key}: " if key else f"{where}: "
     message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         allowed = _allowed_keys(problem["loc"][:-1])
-        return f"{file}: unknown key {key}" + (f"; allowed here: {', '.join(allowed)}" if allowed else "")
+        return f"{where}: unknown key {key}" + (f"; allowed here: {', '.join(allowed)}" if allowed else "")
     if problem["type"] == "missing":
-        return f"{file}: {key} is missing"
+        return f"{where}: {key} is missing"
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{file}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', 'feed, reddit')}"
+        return f"{where}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', 'feed, reddit')}"
     return prefix + message[0].lower() + message[1:]
 
 

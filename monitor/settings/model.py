@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret, UserAgent
+from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret, UserAgent, with_a_port
 from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
@@ -29,7 +29,7 @@ class Redis(Section):
     def _known_scheme(cls, url: str) -> str:
         if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
             raise ValueError('write redis://host:port/0, rediss://… or unix:///path, or "" for the embedded server')
-        return url
+        return with_a_port(url)
 
 
 class Store(Section):
@@ -41,7 +41,7 @@ class Store(Section):
     def _known_scheme(cls, url: str) -> str:
         if url and urlsplit(url).scheme not in ("sqlite", "postgresql"):
             raise ValueError('write postgresql://user@host/name, sqlite:///path, or "" for SQLite in data_dir')
-        return url
+        return with_a_port(url)
 
 
 class Api(Section):

@@ -50,14 +50,22 @@ def read_secret(value: object) -> object:
     return value
 
 
+def with_a_port(url: str) -> str:
+    """The address, if its port is one or left out. Raises ValueError in words that hold nothing of the address."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("the port of the address is not a number from 0 to 65535") from None
+    return url
+
+
 def _http_url(value: str) -> str:
     parts = urlsplit(value)  # raises ValueError itself for a broken address
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address starts with http:// or https:// and names a host")
     if any(ord(char) <= 32 or ord(char) == 127 for char in value):
         raise ValueError("an address holds no blanks or control characters")
-    _ = parts.port  # raises ValueError where it is not a port
-    return value
+    return with_a_port(value)
 
 
 def _origin(value: str) -> str:

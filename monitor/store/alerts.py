@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.store.search import first_saying
 from monitor.store.tables import alert, claim, mention, occurrence
 from monitor.words import Alert, Page, public_id, rfc3339
 
@@ -17,19 +18,20 @@ from monitor.words import Alert, Page, public_id, rfc3339
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
     """The alerts that pass the filters, newest first.
 
-    Filters ask about the occurrence and the mention that raised the alert. Raises FilterError for a cursor of another list.
+    Filters ask about the occurrence and the mention that raised the alert, `text` about its summary. Raises FilterError for a
+    cursor of another list.
     """
     low, high = number_range(filters)
     query = select(alert).where(alert.c.id >= low, alert.c.id < high)
     query = query if (found := matching(query, filters)) is None else found
-    rows = list(await connection.execute(query.order_by(alert.c.id.desc()).limit(filters.limit + 1)))
+    rows = await first_saying(connection, query.order_by(alert.c.id.desc()), "summary", filters.text, filters.limit + 1)
     more = len(rows) > filters.limit
     items = [alert_of(row) for row in rows[: filters.limit]]
     return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
 
 
 def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
-    """A query on alerts narrowed to those that the filters describe (time and cursor apart); None where they describe none."""
+    """A query on alerts narrowed to those that the filters describe (time, text, cursor apart); None where they describe none."""
     wanted = [
         (column, values)
         for column, values in (
@@ -42,7 +44,7 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
         )
         if values
     ]
-    if not wanted and not filters.text:
+    if not wanted:
         return None
     query = (
         query.join(claim, claim.c.id == alert.c.claim_id, isouter=True)
@@ -55,8 +57,6 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
     )
     for column, values in wanted:
         query = query.where(column.in_(values))
-    for term in filters.text:
-        query = query.where(alert.c.summary.icontains(" ".join(term.words), autoescape=True))
     return query
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
-from monitor.store.search import fold_for_search
+from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, occurrence
 from monitor.words import Claim, Evidence, Page, rfc3339
 
@@ -26,15 +26,7 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
         if len(filters.cursor) != 2 or not isinstance(filters.cursor[0], int) or not isinstance(filters.cursor[1], str):
             raise FilterError("the cursor belongs to another list; start again without it")
         query = query.where(tuple_(claim.c.first_seen_ms, claim.c.id) < filters.cursor)
-    if not filters.text:
-        rows = list(await connection.execute(query.limit(filters.limit + 1)))
-    else:
-        rows = []
-        async for row in await connection.stream(query):
-            if _says(row.claim, filters):
-                rows.append(row)
-            if len(rows) > filters.limit:
-                break
+    rows = await first_saying(connection, query, "claim", filters.text, filters.limit + 1)
     last = rows[filters.limit - 1] if len(rows) > filters.limit else None
     items = await _claims(connection, rows[: filters.limit])
     return Page(items=items, next=make_cursor(last.first_seen_ms, last.id) if last is not None else None)
@@ -75,12 +67,6 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if asked:
         conditions.append(select(1).where(and_(*inside, *asked)).exists())
     return conditions
-
-
-def _says(sentence: str, filters: Filters) -> bool:
-    # Claims are far fewer than mentions and their sentences short, so they are searched by eye and not by an index.
-    folded = fold_for_search(sentence)
-    return all(" ".join(term.words) in folded for term in filters.text)
 
 
 async def _claims(connection: AsyncConnection, rows: Sequence[Any]) -> list[Claim]:

@@ -8,6 +8,7 @@ SQLite lets one writer in at a time, so this process writes through one connecti
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -67,10 +68,14 @@ class Database:
         """Brings the schema to this program's revision; several processes may try at once. Raises StoreError."""
         if self.dialect == "sqlite" and self.url.database:
             _private_folder(Path(self.url.database).parent)
-        async with self.write() as connection:
-            if self.dialect == "postgresql":
-                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            await connection.run_sync(_upgrade)
+        try:
+            async with self.write() as connection:
+                if self.dialect == "postgresql":
+                    await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                await connection.run_sync(_upgrade)
+        except DBAPIError as error:  # a wrong password, no such database, a file that is none: nothing that waiting would mend
+            where = self.url.render_as_string(hide_password=True)
+            raise StoreError(f"the database {where} cannot be used: {reason_of(error)}; check store.url") from None
 
     async def close(self) -> None:
         await self._writer.dispose()
@@ -90,6 +95,12 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise StoreUnavailable(
             f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {error}"
         ) from error
+
+
+def reason_of(error: DBAPIError) -> str:
+    """What the database said, on one line and without the statement that it said it about."""
+    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    return re.sub(r"^<class '[^']*'>: ", "", said)
 
 
 def _passes(error: DBAPIError) -> bool:

@@ -21,6 +21,7 @@ from monitor.store import alerts, endpoints
 from monitor.store.endpoints import endpoint_statuses
 from monitor.store.filters import Filters, make_cursor, number_range
 from monitor.store.record import AlertDraft, raise_alerts
+from monitor.store.search import first_saying
 from monitor.store.tables import alert, attempt, delivery
 from monitor.words import Attempt, Delivery, DeliveryState, Page, now_ms, public_id, rfc3339
 
@@ -176,6 +177,8 @@ async def page(
     """The deliveries that pass the filters, newest first. They ask about the alert, as in `alerts.page`. Raises FilterError."""
     low, high = number_range(filters)
     query = select(delivery).where(delivery.c.id >= low, delivery.c.id < high)
+    if filters.text:
+        query = query.join(alert, alert.c.id == delivery.c.alert_id).add_columns(alert.c.summary)
     about = alerts.matching(select(alert.c.id), filters)
     if about is not None:
         query = query.where(delivery.c.alert_id.in_(about))
@@ -183,7 +186,7 @@ async def page(
         query = query.where(delivery.c.endpoint == endpoint)
     if state is not None:
         query = query.where(delivery.c.state == state)
-    rows = list(await connection.execute(query.order_by(delivery.c.id.desc()).limit(filters.limit + 1)))
+    rows = await first_saying(connection, query.order_by(delivery.c.id.desc()), "summary", filters.text, filters.limit + 1)
     more = len(rows) > filters.limit
     items = await _deliveries(connection, rows[: filters.limit])
     return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, literal_column
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column
 from sqlalchemy import text as sql
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 MAX_QUERY = 500  # characters
 MAX_WORD = 500  # characters: PostgreSQL refuses a text with a word of more than 2,046 bytes, and with it the whole batch
@@ -86,6 +88,38 @@ def parse_query(query: str) -> list[Term]:
     if not terms:
         raise QueryError('a search needs a word: words, "a phrase" or prefix*')
     return terms
+
+
+def says(sentence: str, terms: Sequence[Term]) -> bool:
+    """Whether a sentence holds all of the terms: what `search_clause` means, for short texts that have no index."""
+    words = index_words(sentence)
+    return all(_stands_in(term, words) for term in terms)
+
+
+def _stands_in(term: Term, words: Sequence[str]) -> bool:
+    *before, last = term.words
+    for end in range(len(before), len(words)):
+        fits = words[end].startswith(last) if term.prefix else words[end] == last
+        if fits and words[end - len(before) : end] == before:
+            return True
+    return False
+
+
+async def first_saying(
+    connection: AsyncConnection, query: Select[Any], column: str, terms: Sequence[Term], number: int
+) -> list[Any]:
+    """The first `number` rows of a query whose `column`, a short sentence, holds all of the terms."""
+    if not terms:
+        return list(await connection.execute(query.limit(number)))
+    # Claims and alerts are far fewer than mentions and their sentences short, so they are read through and have no index.
+    rows: list[Any] = []
+    async with connection.stream(query) as found:
+        async for row in found:
+            if says(getattr(row, column), terms):
+                rows.append(row)
+            if len(rows) == number:
+                break
+    return rows
 
 
 def search_clause(dialect: str, terms: Sequence[Term]) -> ColumnElement[bool]:

@@ -14,6 +14,9 @@ from monitor.store.record import upsert
 from monitor.store.tables import source
 from monitor.words import Page, SourceState, SourceStatus, now_ms, rfc3339
 
+GAPS_KEPT = 20
+_MAX_GAP = 500  # characters
+
 
 async def declare(connection: AsyncConnection, sources: dict[str, str]) -> None:
     """Makes a row for each configured source ({name: kind}); one that is configured no longer is off."""
@@ -31,6 +34,15 @@ async def heard(connection: AsyncConnection, name: str, *, posts: int, matched: 
     if lag_s is not None:
         values["lag_s"] = lag_s
     await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def note_gap(connection: AsyncConnection, name: str, what: str) -> None:
+    """Notes that posts may have been missed, in words for the operator. The latest `GAPS_KEPT` are kept, in order."""
+    row = (await connection.execute(select(source.c.gaps).where(source.c.name == name).with_for_update())).one_or_none()
+    if row is None:
+        return
+    gaps = [*row.gaps, {"at": rfc3339(now_ms()), "what": what[:_MAX_GAP]}][-GAPS_KEPT:]
+    await connection.execute(update(source).where(source.c.name == name).values(gaps=gaps))
 
 
 async def succeeded(connection: AsyncConnection, name: str) -> None:
