@@ -1,0 +1,103 @@
+"""The schema: up from every earlier revision with data in it, on both databases, and never down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from monitor.settings import Settings
+from monitor.store import Database, StoreError, alerts, claims, mentions, parse_filters
+from monitor.store.database import _alembic
+from monitor.store.tables import metadata
+
+REVISIONS = [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
+
+# What a database of each revision may hold: rows by plain SQL, as that revision's program wrote them. A new revision brings the
+# rows of the one before it along.
+ROWS = {
+    "0001": """
+        INSERT INTO claim
+            (id, claim, type, verdict, verdicts, basis, evidence, register, first_seen_ms, last_seen_ms, mentions)
+        VALUES
+            ('c_1', 'Bread is approved.', 'regulatory_status', 'contradicted', '{"US": "contradicted"}', 'register', '[]',
+             'r1', 5, 6, 1);
+
+        INSERT INTO mention
+            (id, platform, platform_id, source, seen_ms, relevant, adverse_event, alert, classifier, register,
+             text_version, entry_number)
+        VALUES
+            (7, 'forum', 'a', 's', 5, true, false, true, 'k', 'r1', 'v', 7);
+
+        INSERT INTO mention_text (mention_id, text) VALUES (7, 'approved bread');
+
+        INSERT INTO occurrence
+            (mention_id, n, claim_id, type, stance, distance, testimonial, start, "end", verdict, verdicts, basis,
+             confidence, why)
+        VALUES
+            (7, 0, 'c_1', 'regulatory_status', 'asserts', false, false, 0, 8, 'contradicted', '{}', 'register', 0.9, 'because');
+
+        INSERT INTO alert (id, kind, dedupe_key, created_ms, claim_id, mention_id, occurrence_n, summary)
+        VALUES (9, 'claim.new', 'claim.new:c_1', 6, 'c_1', 7, 0, 'New.')
+    """,
+}
+
+
+def open_database(store_url: str) -> Database:
+    return Database(Settings(store={"url": store_url}).sqlalchemy_url)
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    config = _alembic()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str, revision: str) -> None:
+    database = open_database(store_url)
+    async with database.write() as connection:
+        await connection.run_sync(upgrade, revision)
+        for statement in ROWS[revision].split(";"):
+            await connection.exec_driver_sql(statement)
+    await database.migrate()
+    async with database.read() as connection:
+        (mention,) = (await mentions.page(connection, parse_filters({}))).items
+        (claim,) = (await claims.page(connection, parse_filters({}))).items
+        (alert,) = (await alerts.page(connection, parse_filters({}))).items
+    await database.close()
+    assert (mention.text, mention.claims[0].quote) == ("approved bread", "approved")
+    assert (claim.verdicts, claim.mentions) == ({"US": "contradicted"}, 1)
+    assert alert.claim_id == "c_1"
+
+
+async def test_the_migrations_make_what_the_tables_describe(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        def ours(name: str | None, kind: str, _: object) -> bool:
+            return not (kind == "table" and (name or "").startswith("mention_search"))
+
+        return compare_metadata(MigrationContext.configure(connection, opts={"include_name": ours}), metadata)
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_processes_that_start_together_migrate_once(store_url: str) -> None:
+    databases = [open_database(store_url) for _ in range(4)]
+    await asyncio.gather(*(database.migrate() for database in databases))
+    async with databases[0].read() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == [REVISIONS[0]]
+    for database in databases:
+        await database.close()
+
+
+async def test_a_database_of_a_newer_program_is_left_alone(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"newer exowatch \(revision 9999\)"):
+        await database.migrate()
