@@ -74,7 +74,7 @@ async def test_a_thousand_posts_are_taken_and_one_more_is_not(api: Api) -> None:
 
 
 async def test_a_body_that_is_not_json_is_a_problem(api: Api) -> None:
-    for body in [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"id": 1e999}', b'"\\ud800"', b"\x00"]:
+    for body in [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"\x00"]:
         status, problem = await api.post("/api/v1/mentions", data=body)
         assert (status, problem["status"]) == (400, 400)
 
