@@ -13,6 +13,7 @@ from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
 from monitor.store import deliveries
+from monitor.stream import Signal
 from monitor.words import Post, now_ms, stored_id
 
 MAX_BODY = 5_000_000  # bytes
@@ -67,6 +68,8 @@ async def post_endpoint_test(request: web.Request) -> web.Response:
     async with parts.database.write() as connection:
         number = await deliveries.raise_test(connection, endpoint)
         delivery = await deliveries.find(connection, number)
+    if delivery is not None:
+        await parts.stream.signal(Signal(kind="alert", id=delivery.alert_id))  # wakes the sender and live pages
     return answer(delivery, status=202)
 
 
