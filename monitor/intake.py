@@ -11,7 +11,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -203,8 +203,3 @@ def _created(value: Any) -> int | None:
         return words.parse_time(str(value))
     except (ValueError, OverflowError):
         raise PostError('"created_at" is a time such as 2026-11-22T12:00:00Z') from None
-
-
-def total(parts: Iterable[Offered]) -> Offered:
-    """All of them together."""
-    return sum(parts, Offered())

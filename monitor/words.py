@@ -53,7 +53,6 @@ T = TypeVar("T")
 CLAIM_TYPES: tuple[ClaimType, ...] = get_args(ClaimType)
 STANCES: tuple[Stance, ...] = get_args(Stance)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-ALERT_KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 
 # The longest text of one post that is kept; what is longer is cut there. Articles of 2,000 words are a tenth of it.

@@ -15,7 +15,7 @@ from monitor.api import live
 from monitor.store import Database
 from monitor.stream import Signal
 from monitor.words import public_id
-from tests.api_server import Api, serving
+from tests.api_server import ENDPOINT, Api, serving
 from tests.samples import judged, occurrence, write
 
 
@@ -66,6 +66,13 @@ async def test_what_is_stored_arrives_as_the_lists_give_it(api: Api) -> None:
     assert [mention["event"], alert["event"]] == ["mention", "alert"]
     assert (await api.get(f"/api/v1/mentions/{mention['data']['id']}"))[1] == mention["data"]
     assert (await api.get("/api/v1/alerts"))[1]["items"] == [alert["data"]]
+
+
+async def test_a_test_alert_arrives_too(api: Api) -> None:
+    async with api.client.get(api.url + "/live?event=alert") as answer:
+        _, delivery = await api.post(f"/api/v1/endpoints/{ENDPOINT['name']}/test")
+        (event,) = await take(answer, 1)
+    assert (event["data"]["id"], event["data"]["kind"]) == (delivery["alert_id"], "test")
 
 
 async def test_a_listener_goes_on_after_the_last_event_it_had(api: Api) -> None:

@@ -177,6 +177,34 @@ async def test_check_finds_nothing_wrong_with_a_sound_installation(tmp_path: Pat
         assert receiver.kept == [], "it tells nobody"
 
 
+async def test_check_says_why_an_endpoint_gets_nothing_and_shows_no_address(tmp_path: Path) -> None:
+    async def answer_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"nonsense \x1b[31m\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer_nonsense, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        wanted = {
+            "plain": ("http://198.51.100.7/hook?key=hunter2", False, "starts with http://"),
+            "private": ("https://10.0.0.7/hook?key=hunter2", False, "allow_private = true"),
+            "nonsense": (f"http://127.0.0.1:{port}/hook?key=hunter2", True, "could not be read as HTTP"),
+            "closed": ("http://127.0.0.1:1/hook?key=hunter2", True, "no connection to 127.0.0.1"),
+        }
+        config = write_config(tmp_path)
+        with config.open("a") as file:
+            for name, (url, private, _) in wanted.items():
+                file.write(f'[[endpoint]]\nname = "{name}"\nkind = "webhook"\nurl = "{url}"\nsecret = "{SECRET}"\n')
+                file.write(f"allow_private = {str(private).lower()}\n")
+        status, out, err = await run_command("--config", str(config), "check")
+    assert (status, err) == (1, "")
+    lines = {line.split(":")[0]: line for line in out.splitlines()}
+    for name, (_, _, said) in wanted.items():
+        assert said in lines[f"FAILED endpoint {name}"]
+    assert "hunter2" not in out
+    assert "\x1b" not in out
+
+
 async def test_posts_wait_in_the_stream_for_a_daemon_that_is_not_running(tmp_path: Path, store_url: str) -> None:
     config = write_config(tmp_path, store_url)
     posts = tmp_path / "posts.jsonl"

@@ -6,17 +6,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-import aiohttp
 import click
 import msgspec
 
 from monitor.cli.group import cli, log_as_asked, settings_of
+from monitor.cli.output import plain
 from monitor.collectors import open_collector
 from monitor.collectors.base import SourceError
 from monitor.daemon import DaemonError, opened
-from monitor.net import connector
 from monitor.settings import Endpoint, Settings, Source
 from monitor.topic import TopicError, load_topic
+from workers.deliver.webhook import Webhook
 
 _SOURCE_WITHIN_S = 60.0
 _ENDPOINT_WITHIN_S = 10.0
@@ -47,7 +47,7 @@ async def _check(settings: Settings) -> int:
     failed = 0
     async for finding in _findings(settings):
         mark = click.style("ok    ", fg="green") if finding.ok else click.style("FAILED", fg="red")
-        click.echo(f"{mark} {finding.what}: {finding.text}")
+        click.echo(f"{mark} {finding.what}: {plain(finding.text)}")
         failed += not finding.ok
     return failed
 
@@ -107,15 +107,11 @@ async def _source(source: Source) -> Finding:
 async def _endpoint(endpoint: Endpoint) -> Finding:
     """Whether the endpoint can be reached. It is asked for its options only; `endpoints test` sends an event."""
     what = f"endpoint {endpoint.name}"
-    timeout = aiohttp.ClientTimeout(total=_ENDPOINT_WITHIN_S)
-    guarded = connector(allow_private=endpoint.allow_private)
+    webhook = Webhook(endpoint, connections=1, timeout_s=_ENDPOINT_WITHIN_S)
     try:
-        async with (
-            aiohttp.ClientSession(connector=guarded, timeout=timeout, trust_env=False) as session,
-            session.options(endpoint.url, allow_redirects=False) as answer,
-        ):
-            return Finding(what, ok=True, text=f"can be reached (HTTP {answer.status}); `exowatch endpoints test` sends an event")
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        mend = "" if endpoint.allow_private else "; if it is in your own network on purpose, set allow_private = true"
-        return Finding(what, ok=False, text=f"{reason}{mend}")
+        answer = await webhook.probe()
+    finally:
+        await webhook.close()
+    if answer.status is None:
+        return Finding(what, ok=False, text=str(answer.error))
+    return Finding(what, ok=True, text=f"can be reached (HTTP {answer.status}); `exowatch endpoints test` sends an event")

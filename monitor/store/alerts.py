@@ -85,12 +85,6 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int,
     }
 
 
-async def find(connection: AsyncConnection, number: int) -> Alert | None:
-    """The alert with this stored id, or None."""
-    row = (await connection.execute(select(alert).where(alert.c.id == number))).one_or_none()
-    return alert_of(row) if row is not None else None
-
-
 def alert_of(row: Any) -> Alert:
     """An alert as users read it, from its row."""
     return Alert(

@@ -64,6 +64,13 @@ class Webhook:
 
     async def send(self, webhook_id: str, body: bytes, at_ms: int) -> Answer:
         """Posts the body once. Never raises for what the other side does; the answer says it in a sentence."""
+        return await self._ask("POST", signed_headers(self._secrets, webhook_id, at_ms, body), body)
+
+    async def probe(self) -> Answer:
+        """Asks for the endpoint's options, under the same rules, and tells it nothing. Never raises either."""
+        return await self._ask("OPTIONS", {}, None)
+
+    async def _ask(self, method: str, headers: dict[str, str], body: bytes | None) -> Answer:
         started = time.perf_counter()
 
         def answer(**known: object) -> Answer:
@@ -72,9 +79,10 @@ class Webhook:
         problem = url_problem(self._endpoint)
         if problem is not None:
             return answer(error=problem)
-        headers = signed_headers(self._secrets, webhook_id, at_ms, body)
         try:
-            async with self._session.post(self._endpoint.url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.request(
+                method, self._endpoint.url, data=body, headers=headers, allow_redirects=False
+            ) as response:
                 # Once the status is here the receiver has spoken; what goes wrong in the rest of its answer changes nothing.
                 text = await _beginning(response)
                 retry_after = response.headers.get("retry-after")
