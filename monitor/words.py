@@ -117,7 +117,6 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     evidence: tuple[Evidence, ...]
     why: str
-    entry: str | None = None
 
     @property
     def put_forward(self) -> bool:

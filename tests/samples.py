@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from monitor.store import Database, record
@@ -9,6 +10,7 @@ from monitor.store.record import AlertDraft, Judged
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 
 HOUR_MS = 3_600_000
+ENTRIES: dict[str, str] = {}  # claim id to the identity that its occurrence was made of
 
 
 def occurrence(text: str, quote: str, identity: str, **more: Any) -> Occurrence:
@@ -25,10 +27,15 @@ def occurrence(text: str, quote: str, identity: str, **more: Any) -> Occurrence:
         "confidence": 0.9,
         "evidence": (Evidence(id="E1", citation="A public notice", url="https://example.org/notice"),),
         "why": "It says so in so many words.",
-        "entry": identity,
         "claim": f"The claim {identity}.",
     }
+    ENTRIES[claim_id_of(identity)] = identity
     return Occurrence(quote=quote, start=start, end=start + len(quote), claim_id=claim_id_of(identity), **(values | more))
+
+
+def entries_of(found: Iterable[Occurrence]) -> dict[str, str]:
+    """The register's entries behind claims: here each claim's identity."""
+    return {one.claim_id: ENTRIES[one.claim_id] for one in found}
 
 
 def judged(key: str, text: str, *found: Occurrence, hours_ago: float = 1.0, n: int = 0, **more: Any) -> Judged:
@@ -51,7 +58,7 @@ def judged(key: str, text: str, *found: Occurrence, hours_ago: float = 1.0, n: i
         if one.alerting
     )
     seen = now_ms() - round(hours_ago * HOUR_MS)
-    return Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, alerts=drafts)
+    return Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, entries=entries_of(found), alerts=drafts)
 
 
 async def write(database: Database, *batch: Judged) -> record.Recorded:

@@ -127,7 +127,7 @@ async def test_other_claims_make_room_for_the_text_and_the_alerts_own_stays(data
     others = [carries(text, "cures all", f"ill-{n}", stance="denies", why="because " * 40) for n in range(60)]
     own = carries(text, "FDA approved")
     data = (await body_of(database, await alert_on(database, post("a", text), *others[:30], own, *others[30:])))["data"]
-    kept = [one["entry"] for one in data["mention"]["claims"]]
+    kept = [one["claim"].removeprefix("Claim ").removesuffix(".") for one in data["mention"]["claims"]]
     assert "fda-approved" in kept
     assert 5 < len(kept) < 61
     assert kept == [f"ill-{n}" for n in range(len(kept) - 1)] + ["fda-approved"], "cut from the end"

@@ -166,7 +166,8 @@ AUTISM = [
 def test_fda_approved(judge: Judge, text: str) -> None:
     judgement = judge.judge("1", text)
     claim = only(judgement, "regulatory_status")
-    assert (claim.verdict, claim.stance, claim.entry) == ("contradicted", "asserts", "fda-approved")
+    assert (claim.verdict, claim.stance) == ("contradicted", "asserts")
+    assert "entry fda-approved says" in claim.why
     assert claim.claim == "An exosome product is approved by the US FDA."
     assert judgement.alert
     assert claim.evidence
@@ -192,7 +193,8 @@ def test_collagen_three_hundred(judge: Judge, text: str) -> None:
     judgement = judge.judge("1", text)
     claim = only(judgement, "skin_efficacy")
     assert claim.claim == "Exosome treatment raises collagen production by 300 per cent."
-    assert (claim.verdict, claim.entry, judgement.alert) == ("unsupported", "collagen-increase-300pct", True)
+    assert (claim.verdict, judgement.alert) == ("unsupported", True)
+    assert "entry collagen-increase-300pct says" in claim.why
 
 
 @pytest.mark.parametrize(
@@ -213,8 +215,8 @@ def test_plain_claims_alert(judge: Judge, texts: list[str], kind: str, verdict: 
 
 
 def test_one_sentence_can_carry_two_claims_of_one_type(judge: Judge) -> None:
-    found = {claim.entry or claim.claim for claim in judge.judge("1", "Exosomes have zero downtime and zero side effects").claims}
-    assert found == {"no-side-effects", "Exosome treatment has no downtime."}
+    found = {claim.claim for claim in judge.judge("1", "Exosomes have zero downtime and zero side effects").claims}
+    assert found == {"Exosome treatments have no risks or side effects.", "Exosome treatment has no downtime."}
 
 
 @pytest.mark.parametrize(

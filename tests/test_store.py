@@ -13,6 +13,7 @@ from monitor.store import Database, FilterError, StoreError, alerts, claims, men
 from monitor.store.record import AlertDraft, Judged
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 from tests.postgres import Postgres
+from tests.samples import ENTRIES, entries_of
 
 NOW = 1_790_000_000_000
 
@@ -34,9 +35,9 @@ def carries(text: str, quote: str, identity: str = "fda-approved", **more: Any) 
         "confidence": 0.9,
         "evidence": (Evidence(id="E1", citation="A notice", url="https://example.org"),),
         "why": "because",
-        "entry": identity,
     }
     identified = {"claim_id": claim_id_of(identity), "claim": f"Claim {identity}."}
+    ENTRIES[claim_id_of(identity)] = identity
     return Occurrence(quote=quote, start=start, end=start + len(quote), **(values | identified | more))
 
 
@@ -56,7 +57,14 @@ def judged(number: int, heard: Post, *found: Occurrence, endpoints: tuple[str, .
         for n, one in enumerate(found)
         if one.alerting
     )
-    return Judged(number=(NOW + number) << 21, seen_ms=NOW + number, post=heard, judgement=judgement, alerts=drafts)
+    return Judged(
+        number=(NOW + number) << 21,
+        seen_ms=NOW + number,
+        post=heard,
+        judgement=judgement,
+        entries=entries_of(found),
+        alerts=drafts,
+    )
 
 
 async def write(database: Database, *batch: Judged) -> record.Recorded:

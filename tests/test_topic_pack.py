@@ -92,19 +92,15 @@ def test_the_pack_loads(topic: Topic) -> None:
 def test_claims_go_all_the_way_to_a_verdict(topic: Topic) -> None:
     judge = Judge(topic, ["UK"])
     said = judge.judge("1", "Kombucha heals gout!").claims[0]
-    assert (said.claim, said.verdict, said.basis, said.entry) == (
-        "Kombucha cures gout.",
-        "contradicted",
-        "register",
-        "gout-cured",
-    )
+    assert (said.claim, said.verdict, said.basis) == ("Kombucha cures gout.", "contradicted", "register")
+    assert "entry gout-cured says" in said.why
     assert [e.id for e in said.evidence] == ["REVIEW"]
     german = judge.judge("2", "Kombucha heilt die Gicht und ist gut").claims[0]
     assert german.claim_id == said.claim_id
     denied = judge.judge("3", "Kombucha does not cure gout")
     assert (denied.claims[0].stance, denied.claims[0].claim_id, denied.alert) == ("denies", said.claim_id, False)
     bare = judge.judge("4", "Our kombucha has no alcohol").claims[0]
-    assert (bare.stance, bare.verdict, bare.basis, bare.entry) == ("asserts", "unsupported", "burden of proof", None)
+    assert (bare.stance, bare.verdict, bare.basis) == ("asserts", "unsupported", "burden of proof")
     assert judge.judge("5", "Exosomes cure gout").relevant is False
 
 

@@ -8,7 +8,7 @@ from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence
 from workers.classify import Classifier, Found, Scorer
 from workers.identify import identify
-from workers.judge import explain, rule
+from workers.judge import Ruling, explain, rule
 
 
 class Judge:
@@ -21,9 +21,14 @@ class Judge:
 
     def judge(self, id: str, text: str, lang: str | None = None) -> Judgement:  # noqa: A002 - the word that users see
         """The judgement of one text. Pure, and quick for texts of any length."""
+        return self.weigh(id, text, lang)[0]
+
+    def weigh(self, id: str, text: str, lang: str | None = None) -> tuple[Judgement, dict[str, str]]:  # noqa: A002
+        """The judgement, and by claim id the register's entries that decided its verdicts (none: the burden of proof did)."""
         reading = self.classifier.read(text, lang)
-        claims = tuple(self._occurrence(text, found) for found in reading.claims)
-        return Judgement(
+        weighed = [(found, rule(found, self._topic.register, self._jurisdictions)) for found in reading.claims]
+        claims = tuple(_occurrence(text, found, ruling) for found, ruling in weighed)
+        judgement = Judgement(
             id=id,
             relevant=reading.relevant,
             language=reading.language,
@@ -33,25 +38,26 @@ class Judge:
             classifier=self.classifier.version,
             register=self._topic.register.version,
         )
+        entries = {claim.claim_id: ruling.entry for claim, (_, ruling) in zip(claims, weighed, strict=True) if ruling.entry}
+        return judgement, entries
 
-    def _occurrence(self, text: str, found: Found) -> Occurrence:
-        identity = identify(found)
-        ruling = rule(found, self._topic.register, self._jurisdictions)
-        return Occurrence(
-            quote=text[found.start : found.end],
-            start=found.start,
-            end=found.end,
-            type=found.type,
-            stance=found.stance,
-            distance=found.distance,
-            testimonial=found.testimonial,
-            claim_id=identity.claim_id,
-            claim=identity.claim,
-            verdict=ruling.verdict,
-            verdicts=ruling.verdicts,
-            basis=ruling.basis,
-            confidence=found.confidence,
-            evidence=ruling.evidence,
-            why=explain(found, ruling),
-            entry=ruling.entry,
-        )
+
+def _occurrence(text: str, found: Found, ruling: Ruling) -> Occurrence:
+    identity = identify(found)
+    return Occurrence(
+        quote=text[found.start : found.end],
+        start=found.start,
+        end=found.end,
+        type=found.type,
+        stance=found.stance,
+        distance=found.distance,
+        testimonial=found.testimonial,
+        claim_id=identity.claim_id,
+        claim=identity.claim,
+        verdict=ruling.verdict,
+        verdicts=ruling.verdicts,
+        basis=ruling.basis,
+        confidence=found.confidence,
+        evidence=ruling.evidence,
+        why=explain(found, ruling),
+    )

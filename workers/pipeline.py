@@ -98,13 +98,13 @@ class Worker:
         post = decode_post(entry.data)
         number = entry.number
         started = time.perf_counter()
-        judgement = self._judge.judge(public_id("m", number), post.text, post.lang)
+        judgement, entries = self._judge.weigh(public_id("m", number), post.text, post.lang)
         telemetry.classify_seconds.observe(time.perf_counter() - started)
         telemetry.classified.inc()
         heard = f"{post.platform}:{post.id}"
         self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
         alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint)
-        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, alerts=alerts)
+        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, entries=entries, alerts=alerts)
 
     async def _record(self, judged: dict[str, Judged]) -> tuple[Recorded, dict[str, str]]:
         """Writes the batch in one transaction; where that fails, one by one, so that only the culprit ages."""

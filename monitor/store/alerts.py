@@ -36,7 +36,7 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
         (column, values)
         for column, values in (
             (claim.c.type, filters.type),
-            (claim.c.verdict, filters.verdict),
+            (occurrence.c.verdict, filters.verdict),
             (occurrence.c.stance, filters.stance),
             (alert.c.claim_id, filters.claim),
             (mention.c.source, filters.source),

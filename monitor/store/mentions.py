@@ -98,7 +98,7 @@ def _of_mention(filters: Filters) -> ColumnElement[bool]:
 
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:
     rows = await connection.execute(
-        select(occurrence, claim.c.claim, claim.c.evidence, claim.c.entry)
+        select(occurrence, claim.c.claim, claim.c.evidence)
         .join(claim, claim.c.id == occurrence.c.claim_id)
         .where(occurrence.c.mention_id.in_(texts))
         .order_by(occurrence.c.mention_id, occurrence.c.n)
@@ -126,7 +126,6 @@ def _occurrence(row: Any, text: str | None) -> Occurrence:
         confidence=row.confidence,
         evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
         why=row.why,
-        entry=row.entry,
     )
 
 

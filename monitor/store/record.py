@@ -39,6 +39,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     seen_ms: int
     post: Post
     judgement: Judgement
+    entries: dict[str, str] = {}  # by claim id: the register's entries that decided its verdicts
     alerts: tuple[AlertDraft, ...] = ()
 
 
@@ -226,6 +227,7 @@ async def _write_texts(connection: AsyncConnection, texts: dict[int, str]) -> No
 
 class _Tally(msgspec.Struct):
     example: Occurrence
+    entry: str | None
     register: str
     first_ms: int
     last_ms: int
@@ -241,7 +243,8 @@ async def _touch_claims(connection: AsyncConnection, written: Iterable[Judged], 
         for claim_id in {one.claim_id for one in judged.judgement.claims}:
             platforms[claim_id, judged.post.platform] += 1
         for one in judged.judgement.claims:
-            tally = tallies.setdefault(one.claim_id, _Tally(one, judged.judgement.register, judged.seen_ms, judged.seen_ms))
+            fresh = _Tally(one, judged.entries.get(one.claim_id), judged.judgement.register, judged.seen_ms, judged.seen_ms)
+            tally = tallies.setdefault(one.claim_id, fresh)
             tally.first_ms = min(tally.first_ms, judged.seen_ms)
             tally.last_ms = max(tally.last_ms, judged.seen_ms)
             if one.put_forward and judged.post.author:
@@ -266,7 +269,7 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
             "id": claim_id,
             "claim": tally.example.claim,
             "type": tally.example.type,
-            "entry": tally.example.entry,
+            "entry": tally.entry,
             "verdict": tally.example.verdict,
             "verdicts": tally.example.verdicts,
             "basis": tally.example.basis,
