@@ -23,6 +23,8 @@ from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_tex
 
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f\ud800-\udfff]+")
 
 
 class PostError(ValueError):
@@ -144,14 +146,13 @@ def bounded(post: Post) -> Post:
     """
     if len(post.id) > MAX_ID:
         raise PostError(f'"id" is longer than {MAX_ID} characters')
-    url = post.url if post.url and len(post.url) <= MAX_URL and re.match(r"https?://[^\s\x00-\x20]+\Z", post.url) else None
     return msgspec.structs.replace(
         post,
-        id=_clean(post.id),
+        id=_one_line(post.id),
         text=_clean(post.text[:MAX_TEXT]),
-        url=url,
-        author=_clean(post.author[:MAX_NAME]) or None if post.author else None,
-        lang=_clean(post.lang[:16]) or None if post.lang else None,
+        url=post.url if post.url and len(post.url) <= MAX_URL and _ADDRESS.fullmatch(post.url) else None,
+        author=_one_line(post.author[:MAX_NAME]) or None if post.author else None,
+        lang=_one_line(post.lang[:16]) or None if post.lang else None,
         created_at=post.created_at if post.created_at is None or abs(post.created_at) < 2**53 else None,
     )
 
@@ -159,6 +160,10 @@ def bounded(post: Post) -> Post:
 def _clean(text: str) -> str:
     # PostgreSQL refuses NUL, UTF-8 lone surrogates; the rest is never part of what somebody wrote. One for one: offsets stay.
     return _CONTROL.sub("\ufffd", text)
+
+
+def _one_line(name: str) -> str:
+    return _CONTROL_OR_BREAK.sub("\ufffd", name)
 
 
 def _text(raw: dict[str, Any], name: str) -> str | None:
