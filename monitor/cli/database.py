@@ -11,22 +11,22 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.store.database import reason_of
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings, for as long as the block; no daemon is needed. Raises ClickException."""
     database = Database(settings.sqlalchemy_url)
-    where = database.url.render_as_string(hide_password=True)
     file = database.url.database if database.dialect == "sqlite" else None
     if file and not Path(file).exists():  # noqa: ASYNC240 - nothing else runs meanwhile
         raise click.ClickException(f"there is no database at {file} yet; `exowatch run` makes it")
     try:
         yield database
     except DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
+        reason = reason_of(error)
         if any(sign in reason for sign in ("no such table", "no such column", "does not exist")):
             reason = f"it is not of this version ({reason}); start `exowatch run` once, which brings it up to date"
-        raise click.ClickException(f"the database {where} cannot be read: {reason}") from error
+        raise click.ClickException(f"the database {database.where} cannot be read: {reason}") from error
     finally:
         await database.close()
