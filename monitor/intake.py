@@ -5,6 +5,7 @@ Collectors, `exowatch replay`, `exowatch import`, the demo and `POST /api/v1/men
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -21,6 +22,7 @@ from monitor.settings import Settings
 from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
+_KEY_BYTES = 64
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
@@ -29,6 +31,10 @@ _ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f\ud800-\udfff]+")
 
 class PostError(ValueError):
     """A post that cannot be taken in; the message names the key and what is wanted."""
+
+
+class KeyFileError(Exception):
+    """The pseudonyms' key cannot be had; the text says what to do."""
 
 
 class Keywords(Protocol):
@@ -102,14 +108,32 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
 
 
 def _key_file(file: Path) -> bytes:
+    """The key in the file, which is made where it is missing: whole or not at all, and once. Raises KeyFileError."""
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as out:
-        key = secrets.token_hex(32).encode()
-        out.write(key)
+        if not file.exists():
+            _make_key(file)
+        key = file.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"the pseudonyms' key {file} cannot be read or made: {error.strerror}") from None
+    if len(key) < _KEY_BYTES:
+        raise KeyFileError(
+            f"the pseudonyms' key {file} is cut off; put it back from a copy, set privacy.key, or remove it for a new one"
+        )
     return key
+
+
+def _make_key(file: Path) -> None:
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(secrets.token_hex(_KEY_BYTES // 2).encode())
+            out.flush()
+            os.fsync(out.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
+            os.link(new, file)
+    finally:
+        new.unlink()
 
 
 def post_from(raw: Any) -> Post:

@@ -71,12 +71,15 @@ class Database:
         """Brings the schema to this program's revision; several processes may try at once. Raises StoreError."""
         if self.dialect == "sqlite" and self.url.database:
             _private_folder(Path(self.url.database).parent)
-        if await self._is_of_this_revision():
-            return  # without the writer's lock, which another process may hold for long
-        async with self.write() as connection:
-            if self.dialect == "postgresql":
-                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            await connection.run_sync(_upgrade)
+        try:
+            if await self._is_of_this_revision():
+                return  # without the writer's lock, which another process may hold for long
+            async with self.write() as connection:
+                if self.dialect == "postgresql":
+                    await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            raise StoreError(f"the database {self.where} cannot be used: {reason_of(error)}") from error
 
     async def _is_of_this_revision(self) -> bool:
         file = self.url.database if self.dialect == "sqlite" else None
