@@ -14,10 +14,14 @@ test_reddit_failures.py, test_delivery_faults.py (receivers), test_api_guard.py 
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from monitor.cli import main
 from tests.daemon_process import DaemonProcess
 from tests.receiver import SECRET
 
@@ -79,3 +83,17 @@ async def still_works(daemon: DaemonProcess, key: str, number: int = 0) -> None:
     status, out, err = await daemon.command("replay", replay_file(daemon.config.parent, post_of(key, claim_of(number or 77))))
     assert (status, out, err) == (0, "accepted 1, duplicates 0, unmatched 0\n", "")
     await daemon.until("/mentions", lambda page: any(one["platform_id"] == key for one in page["items"]))
+
+
+def run_here(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """A command inside this process, which is much quicker: exit status, stdout, and stderr without the log."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+    finally:
+        os.umask(umask)  # the daemon changes it for the files that it makes
+    out, err = capfd.readouterr()
+    assert isinstance(caught.value.code, int)
+    return caught.value.code, out, "\n".join(line for line in err.splitlines() if not line.startswith("{"))

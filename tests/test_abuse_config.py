@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import main
-from tests.abuse import one_sentence
+from tests.abuse import one_sentence, run_here
 
 FEED = '[[source]]\nname = "a"\nkind = "feed"\nurl = "http://x"\n'
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -65,23 +64,14 @@ ROWS: dict[str, tuple[str | bytes, str]] = {
 }  # fmt: skip
 
 
-def run(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    out, err = capfd.readouterr()
-    assert isinstance(caught.value.code, int)
-    return caught.value.code, out, err
-
-
 @pytest.mark.parametrize("name", ROWS)
 def test_a_config_that_cannot_be_used_is_one_sentence(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     content, said = ROWS[name]
     config = tmp_path / "monitor.toml"
     config.write_bytes(content if isinstance(content, bytes) else content.encode())
-    status, out, err = run(["run", "--config", str(config)], capfd)
+    status, out, err = run_here(["run", "--config", str(config)], capfd)
     assert (status, out) == (1, "")
-    sentence = "\n".join(line for line in err.splitlines() if not line.startswith("{"))  # the log of what was done before
-    one_sentence(sentence, said)
+    one_sentence(err, said)
     assert "s3cret" not in err
 
 
@@ -105,7 +95,7 @@ def test_an_environment_that_cannot_be_used_is_one_sentence(
     (tmp_path / "monitor.toml").write_text('data_dir = "data"')
     monkeypatch.setenv("EXOWATCH_CONFIG", str(tmp_path / "monitor.toml"))
     monkeypatch.setenv(variable, value)
-    status, out, err = run(["mentions"], capfd)
+    status, out, err = run_here(["mentions"], capfd)
     assert (status, out) == (1, "")
     one_sentence(err)
 
@@ -113,6 +103,6 @@ def test_an_environment_that_cannot_be_used_is_one_sentence(
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "monitor.toml"
     config.write_bytes(b'\xef\xbb\xbfdata_dir = "data"\r\n')
-    status, _, err = run(["mentions", "--config", str(config)], capfd)
+    status, _, err = run_here(["mentions", "--config", str(config)], capfd)
     assert status == 1
     one_sentence(err, "no database at", "exowatch run")

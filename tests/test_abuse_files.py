@@ -16,25 +16,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.abuse import claim_of, one_sentence, post_of, replay_file, still_works, write_config
-from tests.daemon_process import ROOT, DaemonProcess, run_command, running_daemon, until
+from tests.abuse import claim_of, one_sentence, post_of, replay_file, run_here, still_works, write_config
+from tests.daemon_process import ROOT, DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
 
 POSTS = [post_of(str(n), claim_of(301 + n)) for n in range(20)]
 
 
-async def refused(config: Path, *said: str) -> None:
-    status, out, err = await run_command("--config", str(config), "run")
+Capture = pytest.CaptureFixture[str]
+
+
+def refused(config: Path, capfd: Capture, *said: str) -> None:
+    status, out, err = run_here(["run", "--config", str(config)], capfd)
     assert (status, out) == (1, "")
-    one_sentence("\n".join(line for line in err.splitlines() if not line.startswith("{")), *said)
+    one_sentence(err, *said)
 
 
-async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path, capfd: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = write_config(tmp_path)
         config.write_text(config.read_text().replace("port = 0", f"port = {port}"))
-        await refused(config, f"127.0.0.1:{port}", "api.port")
+        refused(config, capfd, f"127.0.0.1:{port}", "api.port")
     assert not (tmp_path / "data/redis/server.json").exists(), "no redis-server is left behind"
 
 
@@ -56,9 +59,9 @@ def test_a_data_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -
     one_sentence(done.stderr, str(data), "data_dir", "Permission denied")
 
 
-async def test_a_data_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_one_sentence(tmp_path: Path, capfd: Capture) -> None:
     (tmp_path / "data").write_text("not a folder")
-    await refused(write_config(tmp_path), "data_dir", "File exists")
+    refused(write_config(tmp_path), capfd, "data_dir", "File exists")
 
 
 async def test_a_data_folder_at_the_end_of_a_long_path_works(tmp_path: Path) -> None:
@@ -69,42 +72,42 @@ async def test_a_data_folder_at_the_end_of_a_long_path_works(tmp_path: Path) -> 
         await still_works(daemon, "long")
 
 
-async def test_a_path_that_is_too_long_for_anything_is_one_sentence(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_anything_is_one_sentence(tmp_path: Path, capfd: Capture) -> None:
     config = write_config(tmp_path)
     config.write_text(config.read_text().replace('"data"', f'"{"x" * 300}"'))
-    status, out, err = await run_command("--config", str(config), "run")
+    status, out, err = run_here(["run", "--config", str(config)], capfd)
     assert (status, out) == (1, "")
     assert "File name too long" in err
     assert "data_dir" in err
     assert "Traceback" not in err
 
 
-async def test_a_database_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+def test_a_database_that_is_none_is_one_sentence(tmp_path: Path, capfd: Capture) -> None:
     config = write_config(tmp_path)
     data = tmp_path / "data"
     data.mkdir()
     (data / "exowatch.sqlite").write_bytes(b"\x89PNG\r\n\x1a\n" * 1_000)
-    await refused(config, "exowatch.sqlite", "not a database")
+    refused(config, capfd, "exowatch.sqlite", "not a database")
     (data / "exowatch.sqlite").unlink()
     (data / "exowatch.sqlite").mkdir()
-    await refused(config, "exowatch.sqlite")
+    refused(config, capfd, "exowatch.sqlite")
 
 
-async def test_a_database_of_a_newer_program_is_one_sentence_and_untouched(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_program_is_one_sentence_and_untouched(tmp_path: Path, capfd: Capture) -> None:
     config = write_config(tmp_path)
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data/exowatch.sqlite") as database:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         database.execute("INSERT INTO alembic_version VALUES ('9999')")
     database.close()
-    await refused(config, "9999", "newer")
+    refused(config, capfd, "9999", "newer")
 
 
-async def test_a_key_of_pseudonyms_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+def test_a_key_of_pseudonyms_that_was_cut_off_is_refused(tmp_path: Path, capfd: Capture) -> None:
     # As a disk that was full would leave it: with an empty key everybody could work out who an author is.
     (tmp_path / "data").mkdir()
     (tmp_path / "data/author.key").write_bytes(b"")
-    await refused(write_config(tmp_path), "author.key", "privacy.key")
+    refused(write_config(tmp_path), capfd, "author.key", "privacy.key")
 
 
 @pytest.fixture

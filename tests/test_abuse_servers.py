@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tests.abuse import claim_of, one_sentence, post_of, replay_file, still_works, write_config
+from tests.abuse import claim_of, one_sentence, post_of, replay_file, write_config
 from tests.daemon_process import DaemonProcess, run_command, running_daemon, until
 from tests.postgres import Postgres
 from tests.receiver import Receiver
@@ -56,7 +56,7 @@ async def test_an_embedded_redis_that_is_killed_is_started_again_and_loses_nothi
     async with Receiver() as receiver, running_daemon(write_config(tmp_path, hook=receiver.url)) as daemon:
         for half in (POSTS[:20], POSTS[20:]):
             file = replay_file(tmp_path, *half)
-            await replay_until_taken(daemon, file)
+            await daemon.post("/mentions", half)
             # What was acknowledged a moment ago may not be on the disk yet (fsync every second): SIGKILL does not take it away.
             os.kill(json.loads((tmp_path / "data/redis/server.json").read_text())["pid"], signal.SIGKILL)
             await replay_until_taken(daemon, file)
@@ -66,7 +66,6 @@ async def test_an_embedded_redis_that_is_killed_is_started_again_and_loses_nothi
 
 
 async def test_a_redis_that_stalls_and_goes_on_delays_and_loses_nothing(tmp_path: Path, redis_server: RedisServer) -> None:
-    config = write_config(tmp_path, redis=redis_server.url)
     async with Receiver() as receiver:
         config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
         async with running_daemon(config) as daemon:
@@ -83,11 +82,23 @@ async def test_a_redis_that_stalls_and_goes_on_delays_and_loses_nothing(tmp_path
             await everything_once(daemon, receiver)
 
 
-async def test_a_redis_that_is_killed_and_comes_back_later_is_waited_for(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_redis_that_is_full_then_flushed_then_killed_for_a_while(tmp_path: Path, redis_server: RedisServer) -> None:
     async with Receiver() as receiver:
         config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
         async with running_daemon(config) as daemon:
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS[:20]))
+            redis_server.ask("CONFIG", "SET", "maxmemory", "1")
+            status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
+            assert (status, out) == (1, "")
+            one_sentence(err, "maxmemory")
+            redis_server.ask("CONFIG", "SET", "maxmemory", "0")
+            await daemon.post("/mentions", POSTS[:20])
+            await daemon.until("/mentions", lambda page: len(page["items"]) == 20)
+
+            redis_server.ask("FLUSHALL")
+            # It no longer knows what it has heard: the record does.
+            await daemon.post("/mentions", POSTS[:30])
+            await daemon.until("/mentions", lambda page: len(page["items"]) == 30)
+
             redis_server.kill()
             await until(lambda: readiness(daemon), lambda said: said == "503 not ready: stream")
             status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
@@ -98,35 +109,10 @@ async def test_a_redis_that_is_killed_and_comes_back_later_is_waited_for(tmp_pat
             await everything_once(daemon, receiver)
 
 
-async def test_a_redis_that_is_flushed_goes_on(tmp_path: Path, redis_server: RedisServer) -> None:
-    async with Receiver() as receiver:
-        config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
-        async with running_daemon(config) as daemon:
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS[:20]))
-            await daemon.until("/mentions", lambda page: len(page["items"]) == 20)
-            redis_server.ask("FLUSHALL")
-            # It no longer knows what it has heard: the record does.
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS))
-            await everything_once(daemon, receiver)
-
-
-async def test_a_redis_that_is_full_refuses_in_words_and_takes_all_later(tmp_path: Path, redis_server: RedisServer) -> None:
-    async with Receiver() as receiver:
-        config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
-        async with running_daemon(config) as daemon:
-            redis_server.ask("CONFIG", "SET", "maxmemory", "1")
-            status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
-            assert (status, out) == (1, "")
-            one_sentence(err, "maxmemory")
-            redis_server.ask("CONFIG", "SET", "maxmemory", "0")
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS))
-            await everything_once(daemon, receiver)
-
-
 async def test_a_wrong_redis_password_is_one_sentence_without_the_password(tmp_path: Path, redis_server: RedisServer) -> None:
     redis_server.ask("CONFIG", "SET", "requirepass", "right")
     config = write_config(tmp_path, redis=f"unix://:wr0ng-s3cret@{redis_server.socket}")
-    for command in (["run"], ["replay", replay_file(tmp_path, *POSTS)], ["check"]):
+    for command in (["run"], ["check"]):
         status, out, err = await run_command("--config", str(config), *command)
         assert status == 1
         assert "wr0ng" not in out + err
@@ -158,7 +144,10 @@ async def test_a_postgresql_that_is_restarted_under_the_daemon_loses_nothing(tmp
     async with Receiver() as receiver:
         config = write_config(tmp_path, store=own_postgres.fresh_database(), hook=receiver.url)
         async with running_daemon(config) as daemon:
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS[:10]))
+            await daemon.post("/mentions", POSTS[:5])
+            await daemon.until("/mentions", lambda page: len(page["items"]) == 5)
+            own_postgres.do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            await daemon.post("/mentions", POSTS[5:10])
             await daemon.until("/mentions", lambda page: len(page["items"]) == 10)
             own_postgres.stop()
             status, text = await daemon.raw("/api/v1/mentions")
@@ -175,16 +164,6 @@ async def test_a_postgresql_that_is_restarted_under_the_daemon_loses_nothing(tmp
             _, out, _ = await daemon.command("check")
             assert "ok     servers" in out
         assert not [line for line in daemon.log().splitlines() if json.loads(line)["level"] == "error"]
-
-
-async def test_connections_that_an_administrator_ends_are_made_anew(tmp_path: Path, own_postgres: Postgres) -> None:
-    async with Receiver() as receiver:
-        config = write_config(tmp_path, store=own_postgres.fresh_database(), hook=receiver.url)
-        async with running_daemon(config) as daemon:
-            for part in (POSTS[:20], POSTS[20:]):
-                await replay_until_taken(daemon, replay_file(tmp_path, *part))
-                own_postgres.do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-            await everything_once(daemon, receiver)
 
 
 async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: Path, own_postgres: Postgres) -> None:
@@ -204,7 +183,7 @@ async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: P
     own_postgres.want_passwords()
     own_postgres.start()
     config = write_config(tmp_path, store=f"postgresql://guest:wr0ng-s3cret@/postgres?host={folder}")
-    for command in ("run", "mentions", "check"):
+    for command in ("mentions", "check"):
         status, out, err = await run_command("--config", str(config), command)
         assert (command, status) == (command, 1)
         assert "password" in out + err
@@ -220,31 +199,25 @@ async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: P
 # SQLite
 
 
-async def test_a_database_that_another_process_locks_for_some_seconds_is_waited_for(tmp_path: Path) -> None:
-    async with Receiver() as receiver, running_daemon(write_config(tmp_path, hook=receiver.url)) as daemon:
-        other = sqlite3.connect(tmp_path / "data/exowatch.sqlite", isolation_level=None)
-        try:
-            other.execute("BEGIN IMMEDIATE")
-            await replay_until_taken(daemon, replay_file(tmp_path, *POSTS))
-            await asyncio.sleep(2.0)  # for longer than a transaction of ours: this is the lock itself, not a wait for something
-            assert (await daemon.get("/mentions"))["items"] == [], "who reads is not held up"
-            other.execute("COMMIT")
-        finally:
-            other.close()
-        await everything_once(daemon, receiver)
-
-
-async def test_a_daemon_that_is_stopped_while_its_database_is_locked_hands_its_posts_on(tmp_path: Path) -> None:
+async def test_a_database_that_another_process_locks_is_waited_for_also_over_a_stop(tmp_path: Path) -> None:
     async with Receiver() as receiver:
         config = write_config(tmp_path, hook=receiver.url)
         async with running_daemon(config) as daemon:
             other = sqlite3.connect(tmp_path / "data/exowatch.sqlite", isolation_level=None)
             try:
                 other.execute("BEGIN IMMEDIATE")
-                await replay_until_taken(daemon, replay_file(tmp_path, *POSTS))
+                await daemon.post("/mentions", POSTS[:20])
+                await asyncio.sleep(1.0)  # the lock lasts: this is not a wait for something
+                assert (await daemon.get("/mentions"))["items"] == [], "who reads is not held up"
+                other.execute("COMMIT")
+                await daemon.until("/mentions", lambda page: len(page["items"]) == 20)
+                await daemon.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
+
+                other.execute("BEGIN IMMEDIATE")
+                status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
+                assert (status, out, err) == (0, "accepted 20, duplicates 20, unmatched 0\n", "")
                 assert await daemon.stop() == 0
             finally:
                 other.close()
         async with running_daemon(config) as daemon:
             await everything_once(daemon, receiver)
-            await still_works(daemon, "after", 900)

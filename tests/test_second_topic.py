@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -102,19 +103,17 @@ async def test_a_second_topic_runs_through_the_same_program(tmp_path: Path) -> N
             assert "Sourdough bread cures coeliac disease." in said[1]
             assert "A review of fermented wheat" in said[2]
 
-            for words in (
+            asked = (
                 ["mentions", "--format", "json"],
-                ["claims"],
                 ["claim", data["claim"]["id"]],
                 ["alerts", "--format", "csv"],
                 ["evidence", "list"],
-                ["evidence", "check"],
                 ["check"],
-            ):
-                status, out, err = await daemon.command(*words)
+            )
+            for words, (status, out, err) in zip(asked, await asyncio.gather(*(daemon.command(*w) for w in asked)), strict=True):
                 assert (words, status, err) == (words, 0, "")
                 said.append(out)
-            assert "cures-coeliac-disease" in said[-3]
+            assert "cures-coeliac-disease" in said[-2]
             assert "2 entries of topic bread" in said[-1]
         said.append(daemon.log())
 
@@ -123,8 +122,6 @@ async def test_a_second_topic_runs_through_the_same_program(tmp_path: Path) -> N
     judged = [json.loads(line) for line in out.splitlines()]
     assert [one["relevant"] for one in judged] == [True, True, True, False, False]
     assert [len(one["claims"]) for one in judged] == [1, 1, 1, 0, 0]
-    said.append(out)
-    _, out, _ = await run_command("--help")
     said.append(out)
     for text in said:
         assert "exosom" not in text.lower()
