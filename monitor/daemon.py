@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
@@ -140,15 +142,21 @@ class Daemon:
             try:
                 await site.start()
             except OSError as error:
-                reason = error.strerror or str(error)
-                raise DaemonError(
-                    f"cannot listen on {api.host}:{api.port} ({reason}); stop what uses it, or set api.port (0: any free one)"
-                ) from None
+                mend = "set api.host to an address of this machine"
+                if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                    mend = "stop what uses it, or set api.port (0: any free one)"
+                raise DaemonError(f"cannot listen on {api.host}:{api.port} ({_reason(error)}); {mend}") from None
             port = runner.addresses[0][1]
             host = f"[{api.host}]" if ":" in api.host else api.host
             yield f"http://{host}:{port}"
         finally:
             await runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """Why, without the address that asyncio puts into it."""
+    known = error.errno in errno.errorcode and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno) if known and error.errno else error.strerror or str(error)
 
 
 async def _keep(name: str, work: Job, stop: asyncio.Event) -> None:

@@ -22,9 +22,11 @@ from monitor.settings import Settings
 from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
+_KEY_BYTES = 64
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_KEY_LENGTH = 32  # bytes
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x20\x7f\ud800-\udfff]+")
 
 
 class PostError(ValueError):
@@ -100,7 +102,7 @@ class Pseudonyms:
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
     """The pseudonyms of this installation; the key is `privacy.key`, else a file of random bytes in `data_dir`, made once.
 
-    Raises PseudonymsError, and OSError where the folder cannot be written.
+    Raises PseudonymsError.
     """
     given = settings.privacy.key.get_secret_value()
     if given or settings.privacy.authors != "pseudonym":
@@ -109,29 +111,32 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
 
 
 def _key_file(file: Path) -> bytes:
-    """The key in this file, made where there is none. Raises PseudonymsError."""
-    if not file.exists():
-        _make_key(file)
-    key = file.read_bytes()
-    if len(key.strip()) < _KEY_LENGTH:  # with a short or empty one anybody could tell who is behind a pseudonym
+    """The key in the file, which is made where it is missing: whole or not at all, and once. Raises PseudonymsError."""
+    try:
+        if not file.exists():
+            _make_key(file)
+        key = file.read_bytes()
+    except OSError as error:
+        raise PseudonymsError(f"the pseudonyms' key {file} cannot be read or made: {error.strerror}") from None
+    if len(key.strip()) < _KEY_BYTES:
         raise PseudonymsError(
-            f"{file} holds no key for pseudonyms; put its backup back, or remove it and a new one is made (authors count anew)"
+            f"{file} holds no key for pseudonyms; put its copy back, set privacy.key, or remove it for a new one"
         )
     return key
 
 
 def _make_key(file: Path) -> None:
-    # Written whole under another name first: a process that starts meanwhile, or a crash here, must never see half a key.
-    draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(secrets.token_hex(32))
+        with os.fdopen(handle, "wb") as out:
+            out.write(secrets.token_hex(_KEY_BYTES // 2).encode())
             out.flush()
             os.fsync(out.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first, and its key is the one
-            os.link(draft, file)
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
+            os.link(new, file)
     finally:
-        draft.unlink(missing_ok=True)
+        new.unlink()
 
 
 def post_from(raw: Any) -> Post:
@@ -168,14 +173,13 @@ def bounded(post: Post) -> Post:
     """
     if len(post.id) > MAX_ID:
         raise PostError(f'"id" is longer than {MAX_ID} characters')
-    url = post.url if post.url and len(post.url) <= MAX_URL and re.match(r"https?://[^\s\x00-\x20]+\Z", post.url) else None
     return msgspec.structs.replace(
         post,
-        id=_clean(post.id),
+        id=_one_line(post.id),
         text=_clean(post.text[:MAX_TEXT]),
-        url=url,
-        author=_clean(post.author[:MAX_NAME]) or None if post.author else None,
-        lang=_clean(post.lang[:16]) or None if post.lang else None,
+        url=post.url if post.url and len(post.url) <= MAX_URL and _ADDRESS.fullmatch(post.url) else None,
+        author=_one_line(post.author[:MAX_NAME]) or None if post.author else None,
+        lang=_one_line(post.lang[:16]) or None if post.lang else None,
         created_at=post.created_at if post.created_at is None or abs(post.created_at) < 2**53 else None,
     )
 
@@ -183,6 +187,10 @@ def bounded(post: Post) -> Post:
 def _clean(text: str) -> str:
     # PostgreSQL refuses NUL, UTF-8 lone surrogates; the rest is never part of what somebody wrote. One for one: offsets stay.
     return _CONTROL.sub("\ufffd", text)
+
+
+def _one_line(name: str) -> str:
+    return _CONTROL_OR_BREAK.sub("\ufffd", name)
 
 
 def _text(raw: dict[str, Any], name: str) -> str | None:

@@ -43,6 +43,16 @@ stream_oldest = Gauge("exowatch_stream_oldest_seconds", "Age of the oldest entry
 stream_dead = Gauge("exowatch_stream_dead", "Entries given up on", registry=registry)
 
 
+# Without the values of variables: among them are tokens, addresses and the words of posts.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a record of aiohttp's is about this program, and not about what some client sent in place of HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not type(error).__module__.startswith("aiohttp.http_exceptions")
+
+
 def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
     """Logs from `level` on to `stream`: for a person on a terminal, one JSON object a line otherwise."""
     shared: list[structlog.typing.Processor] = [
@@ -51,9 +61,10 @@ def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> No
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if stream.isatty():
-        rendering: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        rendering: list[structlog.typing.Processor] = [plain]
     else:
-        rendering = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        rendering = [_tracebacks, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -61,3 +72,4 @@ def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> No
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s", force=True)
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)

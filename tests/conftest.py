@@ -10,10 +10,10 @@ import pytest
 from monitor.settings import Settings
 from monitor.store import Database
 from tests.delivering import clock, receiver
-from tests.postgres import Postgres, postgres_server
+from tests.postgres import Postgres, own_postgres, postgres_server
 from tests.servers import redis_server, redis_url
 
-__all__ = ["clock", "postgres_server", "receiver", "redis_server", "redis_url"]
+__all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server", "redis_url"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

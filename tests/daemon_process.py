@@ -70,6 +70,17 @@ class DaemonProcess:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
+    async def raw(self, path: str) -> tuple[int, str]:
+        """Status and text of any answer."""
+        async with aiohttp.ClientSession() as session, session.get(self.address + path) as answer:
+            return answer.status, (await answer.text()).strip()
+
+    async def post(self, path: str, value: Any) -> Any:
+        """A JSON answer of its API to something that is posted."""
+        async with aiohttp.ClientSession() as session, session.post(f"{self.address}/api/v1{path}", json=value) as answer:
+            assert answer.status == 202, await answer.text()
+            return await answer.json()
+
     async def until(self, path: str, holds: Callable[[Any], bool]) -> Any:
         """The first answer that holds."""
         return await until(lambda: self.get(path), holds)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,19 +24,72 @@ def _binaries() -> Path | None:
     return None
 
 
-@dataclass
 class Postgres:
-    """A running cluster: its programs and its socket folder."""
+    """A cluster in a folder of its own: its programs and its socket. It may be stopped and started again."""
 
-    binaries: Path
-    folder: Path
+    def __init__(self, binaries: Path) -> None:
+        self.binaries = binaries
+        self.folder = Path(tempfile.mkdtemp(prefix="exowatch-pg-"))
+        self._server: subprocess.Popen[bytes] | None = None
+        self._user: str | None = None
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            self._user = "postgres"
+            os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, pwd.getpwnam(self._user).pw_gid)
+        subprocess.run(
+            [
+                binaries / "initdb",
+                "-D",
+                self._data,
+                "-U",
+                "exowatch",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            check=True,
+            user=self._user,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+        )
 
-    def wait_until_ready(self) -> None:
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        options = ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+        self._server = subprocess.Popen(
+            [self.binaries / "postgres", "-D", self._data, *options],
+            user=self._user,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + 30
         while subprocess.run([self.binaries / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL did not start")
             time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stops it without waiting for its clients, as an operator's restart does."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(30)
+            self._server = None
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def want_passwords(self) -> None:
+        """From the next start on, whoever connects must know a password."""
+        (self._data / "pg_hba.conf").write_text("local all all scram-sha-256\n")
+
+    def do(self, statement: str) -> None:
+        """Runs one statement as the owner of everything."""
+        psql = [self.binaries / "psql", "-q", "-h", self.folder, "-U", "exowatch", "-d", "postgres", "-c", statement]
+        subprocess.run(psql, check=True, stdout=subprocess.DEVNULL)
 
     def fresh_database(self) -> str:
         """The `store.url` of a new, empty database."""
@@ -44,35 +97,30 @@ class Postgres:
         subprocess.run([self.binaries / "createdb", "-h", self.folder, "-U", "exowatch", name], check=True)
         return f"postgresql://exowatch@/{name}?host={self.folder}"
 
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """A running PostgreSQL; skips where none is installed."""
+
+def _cluster() -> Iterator[Postgres]:
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (apt install postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="exowatch-pg-"))
-    user: str | None = None
-    if os.getuid() == 0:  # PostgreSQL refuses to run as root
-        user = "postgres"
-        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    data = folder / "data"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "exowatch", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
-        check=True,
-        user=user,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-    )
-    options = ["-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, *options], user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    cluster = Postgres(binaries, folder)
+    cluster = Postgres(binaries)
     try:
-        cluster.wait_until_ready()
+        cluster.start()
         yield cluster
     finally:
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A running PostgreSQL that all tests share; skips where none is installed."""
+    yield from _cluster()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL for one test, which may stop it; skips where none is installed."""
+    yield from _cluster()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+import structlog
 from prometheus_client import Metric
 
 from monitor import telemetry
@@ -36,3 +40,29 @@ def test_the_labels_are_those_of_the_page() -> None:
 
 def _collectors() -> list[Any]:
     return list(telemetry.registry._collector_to_names)
+
+
+@pytest.mark.parametrize("on_a_terminal", [True, False])
+def test_an_error_is_logged_with_its_place_and_without_what_variables_held(on_a_terminal: bool) -> None:
+    class Out(io.StringIO):
+        def isatty(self) -> bool:
+            return on_a_terminal
+
+    out = Out()
+    telemetry.set_up_logging(stream=out)
+    try:
+        token = "s3cret" + "-token"
+        try:
+            int(len(token) * "x")
+        except ValueError:
+            structlog.get_logger().exception("a request failed", path="/x")
+    finally:
+        structlog.reset_defaults()
+        telemetry.set_up_logging()
+        structlog.reset_defaults()
+    said = out.getvalue()
+    assert "ValueError" in said
+    assert "test_telemetry.py" in said
+    assert "s3cret" not in said
+    if not on_a_terminal:
+        assert json.loads(said)["event"] == "a request failed"

@@ -35,6 +35,8 @@ _CONTENT_POLICY = (
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses requests that come by a foreign name, from a foreign page, or without the token where one is set."""
     token = request.app[PARTS].token
+    if (request.content_length or 0) > request.client_max_size:  # at once, and not when so much has come
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
     if not token:
         _check_host(request)
     if request.method not in ("GET", "HEAD", "OPTIONS"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from monitor import words
 from monitor.api.problems import Problem
 from monitor.store import Filters, parse_filters
 from monitor.store.filters import FILTER_NAMES
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # no stored id or name holds one (`monitor.intake`)
 
 
 def ask(request: web.Request, *own: str, filters: Sequence[str] = FILTER_NAMES) -> tuple[Filters, dict[str, list[str]]]:
@@ -40,7 +43,7 @@ def choice(mine: dict[str, list[str]], name: str, allowed: Sequence[str], defaul
 def name_in_path(request: web.Request, key: str) -> str:
     """An id or name from the path. Raises Problem (404) for one that nothing can have."""
     name: str = request.match_info[key]
-    if not name.isprintable() or len(name) > 2 * words.MAX_ID:
+    if _CONTROL.search(name) or len(name) > 2 * words.MAX_ID:
         raise Problem(404, "there is nothing with this id")
     return name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import IO, Any
 
 import click
@@ -11,16 +10,11 @@ import msgspec
 
 from monitor import words
 from monitor.cli.group import cli, settings_of
+from monitor.cli.lines import LineError, bounded_lines, text_of
 from monitor.cli.output import plain
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, compose_text
 from workers.judgement import Judge
-
-MAX_LINE = 2_000_000  # bytes; a longer one is no post
-
-
-class _BadLineError(ValueError):
-    """A line that is no post; the text says why."""
 
 
 class _Given(msgspec.Struct, frozen=True):
@@ -43,13 +37,13 @@ def classify(context: click.Context, file: IO[bytes]) -> int:
     settings = settings_of(context)
     judge = Judge(load_topic(settings.topic_folder), settings.alerts.jurisdictions)
     status = 0
-    for number, line in _lines(file):
+    for number, line, _ in bounded_lines(file):
         try:
             given = _read(number, line)
             if given is None:
                 continue
             judgement = judge.judge(given.id, given.text, given.lang)
-        except _BadLineError as error:
+        except LineError as error:
             print(f"exowatch: line {number}: {plain(str(error))}", file=sys.stderr)
             status = 1
             continue
@@ -58,25 +52,9 @@ def classify(context: click.Context, file: IO[bytes]) -> int:
     return status
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers, from 1; of one that is too long its beginning, so that no input fills the memory."""
-    number = 0
-    while line := file.readline(MAX_LINE + 1):
-        number += 1
-        rest = line
-        while rest and not rest.endswith(b"\n") and len(rest) > MAX_LINE:
-            rest = file.readline(MAX_LINE + 1)
-        yield number, line
-
-
 def _read(number: int, line: bytes) -> _Given | None:
-    """The post of a line, None for an empty one. Raises _BadLineError."""
-    if len(line.rstrip(b"\r\n")) > MAX_LINE:
-        raise _BadLineError(f"longer than {MAX_LINE:,} bytes")
-    try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-    except UnicodeDecodeError:
-        raise _BadLineError("not UTF-8") from None
+    """The post of a line, None for an empty one. Raises LineError."""
+    text = text_of(line)
     if not text:
         return None
     if not text.startswith("{"):
@@ -85,18 +63,18 @@ def _read(number: int, line: bytes) -> _Given | None:
         raw = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise _BadLineError(f"begins with {{ and is not JSON: {reason}") from None
+        raise LineError(f"begins with {{ and is not JSON: {reason}") from None
     return _from_object(number, raw)
 
 
 def _from_object(number: int, raw: dict[str, Any]) -> _Given:
     if not isinstance(raw.get("text"), str):
-        raise _BadLineError('an object without "text"')
+        raise LineError('an object without "text"')
     for name in ("title", "lang"):
         if not isinstance(raw.get(name), str | None):
-            raise _BadLineError(f'"{name}" is not text')
+            raise LineError(f'"{name}" is not text')
     name = raw.get("id", number)
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise _BadLineError('"id" is not text')
+        raise LineError('"id" is not text')
     text = compose_text(raw["title"], raw["text"]) if raw.get("title") else raw["text"]
     return _Given(str(name), text[:MAX_TEXT], raw.get("lang"))

@@ -22,7 +22,6 @@ _OTHER_SCHEMA = re.compile(r'no such (?:table|column)|(?:relation|column) "?[^"]
 async def opened(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings, for as long as the block; no daemon is needed. Raises ClickException."""
     database = Database(settings.sqlalchemy_url)
-    where = database.url.render_as_string(hide_password=True)
     file = database.url.database if database.dialect == "sqlite" else None
     if file and not Path(file).exists():  # noqa: ASYNC240 - nothing else runs meanwhile
         raise click.ClickException(f"there is no database at {file} yet; `exowatch run` makes it")
@@ -32,6 +31,6 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
         reason = reason_of(error)
         if _OTHER_SCHEMA.search(reason):
             reason = f"it is not of this version ({reason}); start `exowatch run` once, which brings it up to date"
-        raise click.ClickException(f"the database {where} cannot be read: {reason}") from error
+        raise click.ClickException(f"the database {database.where} cannot be read: {reason}") from error
     finally:
         await database.close()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from monitor.cli.group import cli, log_as_asked, settings_of
+from monitor.cli.lines import LineError, bounded_lines, text_of
 from monitor.daemon import opened
 from monitor.intake import Intake, Offered, PostError, post_from, pseudonyms_of
 from monitor.settings import Settings
@@ -49,10 +50,10 @@ async def _replay(settings: Settings, file: Path) -> tuple[Offered, int]:
     async with opened(settings, own=False) as (stream, _):
         intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
         batch: list[Post] = []
-        for number, line in enumerate(_lines(file), start=1):
+        for number, line in _lines(file):
             try:
                 batch += _post(line)
-            except PostError as error:
+            except (LineError, PostError) as error:
                 bad += 1
                 click.echo(f"line {number}: {error}", err=True)
             if len(batch) == _BATCH:
@@ -71,21 +72,26 @@ async def _offer(intake: Intake, posts: list[Post]) -> Offered:
             await asyncio.sleep(_WAIT_S)
 
 
-def _lines(file: Path) -> Iterator[bytes]:
-    """The lines of the file, with a progress bar where somebody watches."""
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of the file, with a progress bar where somebody watches."""
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress, file.open("rb") as lines:
         task = progress.add_task("replay", total=file.stat().st_size)
-        for line in lines:
-            progress.advance(task, len(line))
-            yield line
+        for number, line, length in bounded_lines(lines):
+            progress.advance(task, length)
+            yield number, line
 
 
 def _post(line: bytes) -> list[Post]:
-    """The post of a line, or nothing for an empty one. Raises PostError."""
-    if not line.strip():
+    """The post of a line, or nothing for an empty one. Raises LineError, PostError."""
+    text = text_of(line)
+    if not text:
         return []
     try:
-        raw = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise PostError(f"not JSON ({error})") from None
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PostError(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
+    except RecursionError:
+        raise PostError("not JSON that can be read: nested too deeply") from None
+    except ValueError:  # Python's guard against numbers of thousands of digits
+        raise PostError("not JSON that can be read: a number has too many digits") from None
     return [post_from(raw)]

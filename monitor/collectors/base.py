@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
@@ -41,7 +41,7 @@ class SourceError(Exception):
 class Collector(Protocol):
     """One source, polled. Nothing of it runs between polls."""
 
-    def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+    def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """One pass over the source from `cursor` (None the first time), in batches of at most 500 posts.
 
         Every post since the cursor is in some batch, also where there are more than one page of them; a post may come twice.

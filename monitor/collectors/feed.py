@@ -7,7 +7,7 @@ is not sent again, an edited one is, under the same id. Validators (ETag, Last-M
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -147,7 +147,7 @@ class FeedCollector:
             reddit=source.platform == "reddit",  # such as a search feed of Reddit's: the same ids and texts as by `reddit`
         )
 
-    async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+    async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """One conditional fetch; see `Collector.poll`."""
         async for reading in self._reader.read(read_cursor(cursor, FeedState)):
             yield Batch(

@@ -11,7 +11,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,7 +64,7 @@ class RedditCollector:
         self._together = "+".join(source.subreddits)
         self._reddit: asyncpraw.Reddit | None = None
 
-    async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+    async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Both listings, the oldest new post first; see `Collector.poll`.
 
         The cursor of every batch claims what was yielded up to there and nothing newer, so that a crash repeats and never loses.

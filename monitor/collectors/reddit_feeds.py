@@ -6,7 +6,7 @@ limit. Posts are the same either way, id, author and text, so changing over make
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 
@@ -40,7 +40,7 @@ class RedditFeedsCollector:
             for listing in LISTINGS
         }
 
-    async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+    async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Both feeds, one after the other; one that fails does not keep the other from being read. See `Collector.poll`."""
         feeds = read_cursor(cursor, _Cursor).feeds
         problem: SourceError | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import msgspec
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from monitor import telemetry
 from monitor.collectors.base import Batch, Collector, SourceError
 from monitor.intake import Intake, Offered, PostError, bounded
-from monitor.pause import pause
+from monitor.pause import pause, until
 from monitor.settings import Source
 from monitor.store import Database, StoreUnavailable, sources
 from monitor.stream import Stream, StreamUnavailable
@@ -61,14 +62,15 @@ class SourceWatch:
         """One poll; seconds until the next, or None where there is to be none."""
         wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
         try:
-            async for batch in self._collector.poll(await self._stream.cursor(self._source.name)):
-                await self._publish(batch, stop)
-                wait = max(wait, batch.wait or 0)
-                if batch.gap is not None:
-                    async with self._database.write() as connection:
-                        await sources.note_gap(connection, self._source.name, batch.gap)
-                if stop.is_set():
-                    break
+            async with aclosing(self._collector.poll(await self._stream.cursor(self._source.name))) as batches:
+                while (batch := await _next(batches, stop)) is not None:
+                    await self._publish(batch, stop)
+                    wait = max(wait, batch.wait or 0)
+                    if batch.gap is not None:
+                        async with self._database.write() as connection:
+                            await sources.note_gap(connection, self._source.name, batch.gap)
+            if stop.is_set():
+                return wait
         except SourceError as error:
             return await self._failed(str(error), error.retry_after, permanent=error.permanent)
         except (StreamUnavailable, StoreUnavailable):
@@ -134,3 +136,17 @@ class SourceWatch:
             return None
         backoff: float = min(self._source.interval * 2 ** min(self._failures - 1, 12), MAX_BACKOFF_S)
         return max(backoff * random.uniform(0.9, 1.1), retry_after or 0)
+
+
+async def _next(batches: AsyncGenerator[Batch, None], stop: asyncio.Event) -> Batch | None:
+    """The next batch; None at the end, or where the program is to stop: a site that takes its time is not waited for then."""
+    taken: list[Batch] = []
+
+    async def take() -> None:
+        async for batch in batches:
+            taken.append(batch)
+            return
+
+    if not stop.is_set():
+        await until(stop, take())
+    return taken[0] if taken else None

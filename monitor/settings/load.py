@@ -47,13 +47,16 @@ def load(path: Path | None = None) -> Settings:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"there is no config file {file}; name one with --config or EXOWATCH_CONFIG") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the config file {file} cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"the config file {file} cannot be read: {reason}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file} cannot be read: its lists or tables are nested too deeply") from None
 
 
 def _variables_of_secrets(values: Any) -> set[str]:
@@ -116,7 +119,7 @@ def _dotted(keys: list[Any], values: dict[str, Any]) -> str:
         here = here[key] if _stands_in(here, [key]) else {}
         if isinstance(key, int):
             name = here.get("name") if isinstance(here, dict) else None
-            text += f"[{key}]" + (f" ({name})" if name else "")
+            text += f"[{key}]" + (f" ({name})" if isinstance(name, str) and name.isprintable() else "")
         else:
             text += f".{key}" if text else str(key)
     return text

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from monitor.settings.values import Duration, HttpUrl, Interval, Name, Origin, Secret, UserAgent, with_a_port
+from monitor.settings.values import Duration, Folder, HttpUrl, Interval, Name, Origin, RedisUrl, Secret, UserAgent, with_a_port
 from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
@@ -21,15 +21,8 @@ class Section(BaseModel):
 
 
 class Redis(Section):
-    url: str = ""
+    url: RedisUrl = ""
     partitions: int = Field(default=1, ge=1, le=64)
-
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: str) -> str:
-        if url and urlsplit(url).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError('write redis://host:port/0, rediss://… or unix:///path, or "" for the embedded server')
-        return with_a_port(url)
 
 
 class Store(Section):
@@ -150,7 +143,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data_dir: Path = Path("var")
+    data_dir: Folder = Path("var")
     topic: Name = "exosomes"
     redis: Redis = Redis()
     store: Store = Store()

@@ -6,16 +6,17 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
+_MAX_SOCKET_PATH = 107  # bytes, on Linux
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(value: object) -> float:
     """Seconds of `"90s"`, `"15m"`, `"24h"` or `"7d"`. Raises ValueError for anything else."""
-    if isinstance(value, float | int) and not isinstance(value, bool):
+    if isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value < 1e15:  # and so not nan
         return float(value)
     match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*([smhd])\s*", value) if isinstance(value, str) else None
     if match is None:
@@ -54,9 +55,28 @@ def with_a_port(url: str) -> str:
     """The address, if its port is one or left out. Raises ValueError in words that hold nothing of the address."""
     try:
         _ = urlsplit(url).port
-    except ValueError:
-        raise ValueError("the port of the address is not a number from 0 to 65535") from None
+    except ValueError:  # the message of the library would quote what may be a part of the password
+        raise ValueError(
+            "the port of the address is not a number from 0 to 65535; signs such as / and @ in a password are written %2F and %40"
+        ) from None
     return url
+
+
+def _folder(path: Path) -> Path:
+    if path == Path() or "\0" in str(path):  # Path() is what an empty text becomes: the folder of the config file itself
+        raise ValueError('a folder is a path such as "var" or "/var/lib/exowatch"')
+    return path
+
+
+def _redis_url(url: str) -> str:
+    if not url:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError('write redis://host:port/0, rediss://… or unix:///path, or "" for the embedded server')
+    if parts.scheme == "unix" and not 1 <= len(os.fsencode(unquote(parts.path))) <= _MAX_SOCKET_PATH:
+        raise ValueError(f"write unix:///path, with a path of at most {_MAX_SOCKET_PATH} bytes")
+    return with_a_port(url)
 
 
 def _http_url(value: str) -> str:
@@ -79,6 +99,8 @@ Duration = Annotated[float, BeforeValidator(parse_duration)]
 Interval = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_interval)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Folder = Annotated[Path, AfterValidator(_folder)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 # What a program calls itself in every request: printable ASCII, so that it fits a header.

@@ -8,12 +8,14 @@ SQLite lets one writer in at a time, so this process writes through one connecti
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import structlog
 from alembic import command
 from alembic.config import Config
@@ -25,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 log = structlog.get_logger()
 
-_BUSY_MS = 15_000  # how long a writer waits for another process's transaction before it gives up
+_BUSY_MS = 5_000  # how long a writer waits for another process's transaction before it gives up
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65786F77  # of PostgreSQL's advisory locks: "exow"
 
@@ -42,7 +44,8 @@ class Database:
     """The two ways to the database, and the name of its dialect (`sqlite` or `postgresql`)."""
 
     def __init__(self, url: str) -> None:
-        self.url: URL = make_url(url)
+        self.url = _usable(url)
+        self.where = _shown(self.url)  # for messages: without password and options
         self.dialect = self.url.get_backend_name()
         if self.dialect == "sqlite":
             self._writer = _sqlite_engine(self.url, writer=True)
@@ -55,13 +58,13 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back on any exception. Raises StoreUnavailable."""
         # On SQLite writers wait here, in order, and not in its busy loop.
-        async with self._turn, _connected(self._writer) as connection:
+        async with self._turn, self._connected(self._writer) as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction for reading: one consistent picture. Raises StoreUnavailable."""
-        async with _connected(self._reader) as connection:
+        async with self._connected(self._reader) as connection:
             yield connection
 
     async def migrate(self) -> None:
@@ -69,59 +72,89 @@ class Database:
         if self.dialect == "sqlite" and self.url.database:
             _private_folder(Path(self.url.database).parent)
         try:
+            if await self._is_of_this_revision():
+                return  # without the writer's lock, which another process may hold for long
             async with self.write() as connection:
                 if self.dialect == "postgresql":
                     await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 await connection.run_sync(_upgrade)
-        except DBAPIError as error:  # a wrong password, no such database, a file that is none: nothing that waiting would mend
-            where = self.url.render_as_string(hide_password=True)
-            raise StoreError(f"the database {where} cannot be used: {reason_of(error)}; check store.url") from None
+        except DBAPIError as error:
+            raise StoreError(f"the database {self.where} cannot be used: {reason_of(error)}; check store.url") from error
+
+    async def _is_of_this_revision(self) -> bool:
+        file = self.url.database if self.dialect == "sqlite" else None
+        if file and not await asyncio.to_thread(Path(file).exists):
+            return False
+        async with self.read() as connection:
+            return await connection.run_sync(_revision) == _scripts().get_current_head()
 
     async def close(self) -> None:
         await self._writer.dispose()
         await self._reader.dispose()
 
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    except DBAPIError as error:
-        if _passes(error):
-            raise StoreUnavailable(f"the database {engine.url.render_as_string(hide_password=True)}: {error.orig}") from error
-        raise
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {error}"
-        ) from error
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if _passes(error):
+                raise StoreUnavailable(f"the database {self.where} cannot be used now: {reason_of(error)}") from error
+            raise
+        except OSError as error:
+            reason = re.sub(r"\[Errno -?\d+\] ", "", error.strerror or str(error))
+            raise StoreUnavailable(f"the database {self.where} does not answer: {reason}") from error
 
 
 def reason_of(error: DBAPIError) -> str:
-    """What the database said, on one line and without the statement that it said it about."""
-    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    return re.sub(r"^<class '[^']*'>: ", "", said)
+    """What the database itself said, in one line."""
+    return " ".join(re.sub(r"^<class '[^']*'>: ", "", str(error.orig)).split())[:300]
+
+
+# PostgreSQL's codes for troubles that lie in the server or in the way to it, and never in what was asked of it.
+_NOT_OURS = ("08", "28", "3D", "53", "57P", "58", "25006", "42501")
+_SQLITE_SIGNS = ("locked", "disk is full", "disk i/o", "readonly", "unable to open", "no space")
 
 
 def _passes(error: DBAPIError) -> bool:
-    """Whether the trouble is the server's state (down, busy, full) and not what was asked of it."""
+    """Whether the trouble is the server's state (down, busy, full, closed to us) and not what was asked of it."""
     if error.connection_invalidated:
         return True
+    code = getattr(error.orig, "sqlstate", None)
+    if code is not None:
+        return str(code).startswith(_NOT_OURS)
     text = str(error.orig).lower()
-    return any(
-        sign in text
-        for sign in (
-            "locked",
-            "disk is full",
-            "disk i/o",
-            "readonly",
-            "unable to open",
-            "connection",
-            "shutting down",
-            "starting up",
-            "no space",
+    return any(sign in text for sign in (*_SQLITE_SIGNS, "connection", "shutting down", "starting up"))
+
+
+def _usable(text: str) -> URL:
+    """The address as SQLAlchemy and asyncpg take it. Raises StoreError."""
+    try:
+        url = make_url(text)
+    except (SQLAlchemyError, ValueError):
+        raise StoreError("store.url is not an address such as postgresql://user@host:5432/name") from None
+    if url.get_backend_name() == "sqlite":
+        return url
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise StoreError(f"store.url names the port {url.port}; a port lies between 1 and 65535")
+    if "sslmode" in url.query:  # libpq's word for it, which most addresses that one is given hold
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": url.query["sslmode"]})
+    known = set(inspect.signature(asyncpg.connect).parameters) | {"prepared_statement_cache_size"}
+    unknown = sorted(set(url.query) - known)
+    if unknown:
+        raise StoreError(
+            f"store.url has the option {unknown[0]!r}, which is not known; sslmode, host and others of asyncpg's are"
         )
-    )
+    return url
+
+
+def _shown(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return url.database or "in memory"
+    host = url.host or url.query.get("host") or "localhost"
+    user = f"{url.username}@" if url.username else ""
+    port = f":{url.port}" if url.port else ""
+    return f"postgresql://{user}{host if isinstance(host, str) else host[0]}{port}/{url.database or ''}"
 
 
 def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
@@ -164,11 +197,19 @@ def _alembic() -> Config:
     return config
 
 
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic())
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def _upgrade(connection: Connection) -> None:
     config = _alembic()
     config.attributes["connection"] = connection
-    here = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(config)
+    here = _revision(connection)
+    scripts = _scripts()
     newest = scripts.get_current_head()
     if here == newest:
         return
@@ -179,5 +220,8 @@ def _upgrade(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except SQLAlchemyError as error:
-        raise StoreError(f"the database could not be brought from revision {here} to {newest}: {error}") from error
+        if isinstance(error, DBAPIError) and _passes(error):
+            raise
+        reason = reason_of(error) if isinstance(error, DBAPIError) else error
+        raise StoreError(f"the database could not be brought from revision {here} to {newest}: {reason}") from error
     log.info("database ready", revision=newest, before=here)

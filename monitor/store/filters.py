@@ -17,6 +17,8 @@ from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, st
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
+_QUOTED = 64  # characters of what was asked that an error repeats
 _CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES}
 
 
@@ -55,7 +57,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
     """Filters from the words a user wrote, `{"type": ["safety"], "since": ["24h"]}`. Raises FilterError."""
     unknown = sorted(set(given) - set(FILTER_NAMES))
     if unknown:
-        raise FilterError(f"unknown filter {unknown[0]!r}; known are {', '.join(FILTER_NAMES)}")
+        raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(FILTER_NAMES)}")
     for name, values in given.items():
         if any(_UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
             raise FilterError(f"{name} holds a character that cannot be looked for")
@@ -87,7 +89,7 @@ def _last(given: Mapping[str, Sequence[str]], name: str) -> str | None:
 def _choices(given: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
     for value in given.get(name, ()):
         if value not in _CHOICES[name]:
-            raise FilterError(f"{name} {value!r} is not one of {', '.join(_CHOICES[name])}")
+            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(_CHOICES[name])}")
     return tuple(given.get(name, ()))
 
 
@@ -100,16 +102,19 @@ def _moment(name: str, written: str | None) -> int | None:
     except ValueError:
         pass
     try:
-        return parse_time(written)
+        moment = parse_time(written)
     except (ValueError, OverflowError):
-        raise FilterError(f'{name} {written!r} is neither a duration ("24h", "7d") nor a time ("2026-11-22T12:00:00Z")') from None
+        moment = _NEVER
+    if abs(moment) >= _NEVER:
+        raise FilterError(f'{name} {written[:_QUOTED]!r} is neither a duration ("24h", "7d") nor a time ("2026-11-22T12:00:00Z")')
+    return moment
 
 
 def _limit(written: str | None) -> int:
     if written is None:
         return DEFAULT_LIMIT
     if not written.isascii() or not written.isdigit() or not 1 <= int(written[:6]) <= MAX_LIMIT:
-        raise FilterError(f"limit {written!r} is not a number from 1 to {MAX_LIMIT}")
+        raise FilterError(f"limit {written[:_QUOTED]!r} is not a number from 1 to {MAX_LIMIT}")
     return int(written)
 
 
@@ -126,7 +131,7 @@ def parse_cursor(text: str | None) -> tuple[Any, ...] | None:
         key = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=tuple[int | str, ...])
     except (ValueError, binascii.Error):
         raise FilterError("the cursor is not one that exowatch gave; start again without it") from None
-    if not key or any(isinstance(part, int) and abs(part) >= 2**63 for part in key):
+    if not key or any(abs(part) >= 2**63 if isinstance(part, int) else _UNPRINTABLE.search(part) for part in key):
         raise FilterError("the cursor is not one that exowatch gave; start again without it")
     return key
 

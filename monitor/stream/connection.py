@@ -70,8 +70,12 @@ class Link:
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,  # pinned: replies keep their shape on every server and version
             )
+            pool.connection_class(**pool.connection_kwargs)  # connects nothing, but knows its options
         except ValueError as error:
             raise StreamError(f"redis.url cannot be used: {error}") from None
+        except TypeError as error:
+            option = str(error).rpartition("argument ")[2]
+            raise StreamError(f"redis.url cannot be used: its option {option} is not known") from None
         self._redis: Any = Redis(connection_pool=pool)
 
     async def run(self, *command: Argument) -> Any:
