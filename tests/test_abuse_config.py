@@ -51,7 +51,7 @@ ROWS: dict[str, tuple[str | bytes, str]] = {
     "secret-file-is-missing": (HOOK.replace(SECRET, "file:/nowhere/secret") + 'url = "https://x"', "/nowhere/secret"),
     "secret-file-is-a-folder": (HOOK.replace(SECRET, "file:/tmp") + 'url = "https://x"', "/tmp"),
     "secret-file-with-nul": (HOOK.replace(SECRET, "file:a\\u0000b") + 'url = "https://x"', "secret"),
-    "store-with-huge-port": ('[store]\nurl = "postgresql://u:s3cret@localhost:99999/x"', "99999"),
+    "store-with-huge-port": ('[store]\nurl = "postgresql://u:s3cret@localhost:99999/x"', "store.url"),
     "store-with-odd-port": ('[store]\nurl = "postgresql://u:s3cret@localhost:port/x"', "store.url"),
     "store-with-unknown-option": ('[store]\nurl = "postgresql://u:s3cret@localhost/x?colour=red"', "colour"),
     "redis-with-odd-port": ('[redis]\nurl = "redis://:s3cret@localhost:port/0"', "redis.url"),

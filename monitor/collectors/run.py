@@ -69,8 +69,8 @@ class SourceWatch:
                     if batch.gap is not None:
                         async with self._database.write() as connection:
                             await sources.note_gap(connection, self._source.name, batch.gap)
-            if stop.is_set():
-                return wait
+        except _StoppedError:
+            return wait
         except SourceError as error:
             return await self._failed(str(error), error.retry_after, permanent=error.permanent)
         except (StreamUnavailable, StoreUnavailable):
@@ -138,15 +138,19 @@ class SourceWatch:
         return max(backoff * random.uniform(0.9, 1.1), retry_after or 0)
 
 
+class _StoppedError(Exception):
+    """The program is to stop in the middle of a poll."""
+
+
 async def _next(batches: AsyncGenerator[Batch, None], stop: asyncio.Event) -> Batch | None:
-    """The next batch; None at the end, or where the program is to stop: a site that takes its time is not waited for then."""
-    taken: list[Batch] = []
+    """The next batch, None at the end. Raises _StoppedError where the program is to stop: slow sites are not waited for."""
+    taken: list[Batch | None] = []
 
     async def take() -> None:
-        async for batch in batches:
-            taken.append(batch)
-            return
+        taken.append(await anext(batches, None))
 
     if not stop.is_set():
         await until(stop, take())
-    return taken[0] if taken else None
+    if not taken:
+        raise _StoppedError
+    return taken[0]

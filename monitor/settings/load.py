@@ -39,6 +39,8 @@ def load(path: Path | None = None) -> Settings:
         section = re.search(r'field "(\w+)"', str(error))
         name = f"EXOWATCH_{section[1].upper()}" if section else "a variable"
         raise SettingsError(f"environment: the value of {name} or one below it is not JSON, as lists and tables are") from None
+    except RecursionError:
+        raise SettingsError("environment: a list or table in EXOWATCH_… is nested too deeply") from None
     data_dir = settings.data_dir if settings.data_dir.is_absolute() else file.resolve().parent / settings.data_dir
     settings = settings.model_copy(update={"data_dir": data_dir})
     settings._file = file.resolve()
