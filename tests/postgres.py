@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,12 @@ class Postgres:
         return f"postgresql://exowatch@/{name}?host={self.folder}"
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """A running PostgreSQL; skips where none is installed."""
+@contextmanager
+def running_postgres(*options: str) -> Iterator[Postgres]:
+    """A running cluster that is gone at the end; `options` are added to the server's command line. Raises FileNotFoundError."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed (apt install postgresql)")
+        raise FileNotFoundError("PostgreSQL is not installed (apt install postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="exowatch-pg-"))
     user: str | None = None
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
@@ -64,9 +65,9 @@ def postgres_server() -> Iterator[Postgres]:
         cwd=folder,
         stdout=subprocess.DEVNULL,
     )
-    options = ["-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+    fixed = ["-k", str(folder), "-c", "listen_addresses=", "-c", "max_connections=200"]
     server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, *options], user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [binaries / "postgres", "-D", data, *fixed, *options], user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     cluster = Postgres(binaries, folder)
     try:
@@ -76,3 +77,13 @@ def postgres_server() -> Iterator[Postgres]:
         server.terminate()
         server.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A running PostgreSQL; skips where none is installed."""
+    try:
+        with running_postgres("-c", "fsync=off") as server:
+            yield server
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
