@@ -21,7 +21,7 @@ _FIRST = 1_790_000_000_000 << 21
 
 
 async def run(scale: Scale) -> list[Figure]:
-    count = scale.count(3_000, least=BATCH)
+    count = scale.count(1_000, least=BATCH)
     settings = Settings()
     judge = posts.judge()
     rounds = 0
