@@ -65,7 +65,14 @@ def measure(names: list[str], kind: Kind) -> list[Figure]:
 def show(figures: list[Figure]) -> None:
     """The table."""
     table = Table(box=None, pad_edge=False)
-    for title, where in (("figure", "left"), ("value", "right"), ("min – max", "right"), ("against", "left"), ("ratio", "right"), ("", "left")):
+    for title, where in (
+        ("figure", "left"),
+        ("value", "right"),
+        ("min – max", "right"),
+        ("against", "left"),
+        ("ratio", "right"),
+        ("", "left"),
+    ):
         table.add_column(title, justify=where, overflow="fold")  # type: ignore[arg-type]
     for one in figures:
         other = one.limit or one.peer

@@ -1,5 +1,7 @@
-"""From arrival to webhook: posts handed in one by one at 50 a second to the whole daemon, each with a claim that nobody made before,
-until the receiver has the signed body."""
+"""From arrival to webhook: posts handed in one by one at 50 a second to the whole daemon, until the receiver has the signed body.
+
+Each post makes a claim that nobody made before, so each raises an alert: a stream of nothing but news.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ async def run(scale: Scale) -> list[Figure]:
                 return quantile(waits, 0.99) * 1000
 
             (late,) = await in_turn(scale.repeats, once)
-    name, note = "arrival to webhook received, 50 new claims/s", "from the POST of a post's first byte; every post raises an alert"
+    name, note = (
+        "arrival to webhook received, 50 new claims/s",
+        "from the POST of a post's first byte; every post raises an alert",
+    )
     return [
         at_most(f"{name}, p50", "ms", middle[1:], 50, "DESIGN.md", note),
         at_most(f"{name}, p99", "ms", late, 250, "DESIGN.md", note),

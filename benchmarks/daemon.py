@@ -28,7 +28,7 @@ async def daemon(folder: Path, hook: str | None = None, secret: str = "") -> Asy
 
 
 async def resident_mb(running: DaemonProcess) -> float:
-    """Resident memory of the daemon, of what it started, and of its redis-server, in MB (10^6 bytes), pages shared counted twice."""
+    """Resident memory of the daemon, of what it started, and of its redis-server, in MB; pages that are shared count twice."""
     url = connect_running(running.config.parent / "data")
     assert url is not None
     client = Redis.from_url(url)

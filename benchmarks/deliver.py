@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from benchmarks.arrival import SECRET
 from benchmarks.measure import Figure, Scale, beside, drained, in_turn, rate
-from benchmarks.posts import posts, judge
+from benchmarks.posts import judge, posts
 from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
 from monitor.settings.model import Endpoint

@@ -11,14 +11,14 @@ from benchmarks import posts
 from benchmarks.measure import Figure, Scale, at_least, in_turn
 
 LENGTH = 300
-_LATIN = "the a to and of in is it you that for was on with my this so just have are not be at as but one all like what".split()
+_LATIN = "the a to and of in is it you that for was on with my this so just have are not be at as but one all like what".split()  # noqa: SIM905
 _OTHER = {
     "emoji": ["so good ✨", "😂😂", "love this 💖", "🔥", "can’t wait…", "“really”", "naïve", "café"],
-    "es": "la que de en el y los una para piel mañana también después años está".split(),
-    "ko": "오늘 피부 정말 좋아요 그리고 내일 친구 병원 가격 사람들".split(),
-    "ja": "今日は 肌が とても きれい ですね 明日 病院 値段 みんな".split(),
-    "ru": "сегодня кожа очень хорошая и завтра друзья цена люди".split(),
-    "ar": "اليوم البشرة جيدة جدا وغدا الأصدقاء السعر الناس".split(),
+    "es": "la que de en el y los una para piel mañana también después años está".split(),  # noqa: SIM905
+    "ko": "오늘 피부 정말 좋아요 그리고 내일 친구 병원 가격 사람들".split(),  # noqa: SIM905
+    "ja": "今日は 肌が とても きれい ですね 明日 病院 値段 みんな".split(),  # noqa: SIM905
+    "ru": "сегодня кожа очень хорошая и завтра друзья цена люди".split(),  # noqa: SIM905
+    "ar": "اليوم البشرة جيدة جدا وغدا الأصدقاء السعر الناس".split(),  # noqa: SIM905
 }
 
 

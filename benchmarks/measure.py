@@ -84,9 +84,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def _spread(values: Sequence[float]) -> Spread:
-    return Spread(
-        min=_short(min(values)), median=_short(statistics.median(values)), max=_short(max(values)), repeats=len(values)
-    )
+    return Spread(min=_short(min(values)), median=_short(statistics.median(values)), max=_short(max(values)), repeats=len(values))
 
 
 def _short(value: float) -> float:
@@ -109,9 +107,7 @@ def at_most(name: str, unit: str, values: Sequence[float], limit: float, what: s
     return _limited(name, unit, values, limit, what, more=False, note=note)
 
 
-def _limited(
-    name: str, unit: str, values: Sequence[float], limit: float, what: str, *, more: bool, note: str | None
-) -> Figure:
+def _limited(name: str, unit: str, values: Sequence[float], limit: float, what: str, *, more: bool, note: str | None) -> Figure:
     value = statistics.median(values)
     return Figure(
         name=name,
@@ -192,9 +188,7 @@ async def machine() -> Machine:
         version = str((await client.info("server"))["redis_version"])
         await client.aclose()
     names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
     ]
     return Machine(
         cpu=names[0] if names else platform.machine(),

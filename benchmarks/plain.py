@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Protocol
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 
 from benchmarks.plain_rows import Rows, statements
 from monitor.store import Filters
@@ -80,8 +80,10 @@ class PlainSqlite:
 
 _LOAD = (
     "SELECT m.*, t.text FROM mention m LEFT JOIN mention_text t ON t.mention_id = m.id WHERE m.id {}",
-    "SELECT o.*, c.claim, c.evidence, c.entry FROM occurrence o JOIN claim c ON c.id = o.claim_id WHERE o.mention_id {}"
-    " ORDER BY o.mention_id, o.n",
+    (
+        "SELECT o.*, c.claim, c.evidence, c.entry FROM occurrence o JOIN claim c ON c.id = o.claim_id"
+        " WHERE o.mention_id {} ORDER BY o.mention_id, o.n"
+    ),
 )
 
 

@@ -1,7 +1,7 @@
-"""The rows of a batch, and the statements that plain drivers write them with: what `monitor.store.record` writes, no more, no less.
+"""The rows of a batch, and the statements that plain drivers write them with: what `monitor.store.record` writes, no more.
 
-What is new, edited or known is not looked for (all of it is new), and the words are cut and folded beforehand: the plain drivers do
-only what the databases must do in any case.
+What is new, edited or known is not looked for (all of it is new), and the words are cut and folded beforehand: the plain drivers
+do only what the databases must do in any case.
 """
 
 from __future__ import annotations

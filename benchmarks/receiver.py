@@ -1,4 +1,4 @@
-"""A receiver in a process of its own, so that what it costs is not counted as the sender's. Run as `python -m benchmarks.receiver`.
+"""A receiver in a process of its own, whose cost is not the sender's. Run as `python -m benchmarks.receiver`.
 
 It verifies nothing and answers 204. `GET /taken` answers how many bodies came, `GET /arrivals` when each post's came (by the
 post's id, seconds of the monotonic clock, which all processes of a machine share).
@@ -48,9 +48,7 @@ class Receiver:
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
     """A receiver that is gone at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.receiver", stdout=asyncio.subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.receiver", stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout
         yield Receiver((await process.stdout.readline()).decode().strip())

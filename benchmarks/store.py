@@ -1,6 +1,7 @@
 """The record: inserting and reading pages with so many mentions stored, on both databases, beside their plain drivers.
 
-Each database is filled by its plain driver; at every size the store and the plain driver then insert in turn, into the same tables.
+Each database is filled by its plain driver; at every size the store and the plain driver then insert in turn, into the same
+tables.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.measure import Figure, Scale, at_most, beside, in_turn, quantile
 from benchmarks.plain import Plain, PlainPostgres, PlainSqlite
 from benchmarks.plain_rows import rows_of
 from monitor.settings import Settings
+from monitor.settings.model import Store
 from monitor.store import Database, Filters, mentions, record
 from monitor.store.search import parse_query
 from monitor.words import CLAIM_TYPES
@@ -46,7 +48,7 @@ async def run(scale: Scale) -> list[Figure]:
 async def _sqlite() -> AsyncIterator[tuple[Database, Plain]]:
     with tempfile.TemporaryDirectory(prefix="exowatch-bench-") as folder:
         file = Path(folder) / "store.sqlite"
-        database = Database(Settings(store={"url": f"sqlite:///{file}"}).sqlalchemy_url)
+        database = Database(Settings(store=Store(url=f"sqlite:///{file}")).sqlalchemy_url)
         await database.migrate()
         try:
             yield database, PlainSqlite(str(file))
@@ -58,7 +60,7 @@ async def _sqlite() -> AsyncIterator[tuple[Database, Plain]]:
 async def _postgres() -> AsyncIterator[tuple[Database, Plain]]:
     with running_postgres() as server:
         url = server.fresh_database()
-        database = Database(Settings(store={"url": url}).sqlalchemy_url)
+        database = Database(Settings(store=Store(url=url)).sqlalchemy_url)
         await database.migrate()
         bare = await PlainPostgres.open(url)
         try:
@@ -195,4 +197,3 @@ def _p(share: float, ask: Callable[[Filters], Awaitable[None]], asked: list[Filt
         return quantile(took, share)
 
     return once
-

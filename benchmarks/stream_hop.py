@@ -95,28 +95,34 @@ async def bare_script_hop(client: Any, items: list[Item], batch: int) -> None:
 
 
 class FastStream:
-    """FastStream's subscribers, where it is installed: its own publishing, its own loop, its own reading of JSON; typed by msgspec."""
+    """FastStream's subscribers, where it is installed: its publishing, its loop, its reading of JSON; typed by msgspec."""
 
     def __init__(self, url: str, batch: int | None) -> None:
-        from faststream.redis import RedisBroker, StreamSub  # noqa: PLC0415 - a bench-only dependency
+        from faststream.redis import RedisBroker, StreamSub  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - bench only
 
         self.name = "faststream:" + ("single" if batch is None else f"batch{batch}")
         self.broker = RedisBroker(url, logger=None, log_level=logging.CRITICAL)
         self.left = 0
         self.done = asyncio.Event()
         wanted = StreamSub(
-            self.name, group=GROUP, consumer="c", batch=batch is not None, max_records=batch or 1, last_id=">", polling_interval=100
+            self.name,
+            group=GROUP,
+            consumer="c",
+            batch=batch is not None,
+            max_records=batch,
+            last_id=">",
+            polling_interval=100,
         )
         if batch is None:
 
-            @self.broker.subscriber(stream=wanted)
+            @self.broker.subscriber(stream=wanted)  # type: ignore[untyped-decorator,unused-ignore]
             async def one(body: dict[str, Any]) -> None:
                 msgspec.convert(body, Post)  # FastStream has read the JSON by now
                 self._count(1)
 
         else:
 
-            @self.broker.subscriber(stream=wanted)
+            @self.broker.subscriber(stream=wanted)  # type: ignore[untyped-decorator,unused-ignore]
             async def many(bodies: list[dict[str, Any]]) -> None:
                 for body in bodies:
                     msgspec.convert(body, Post)
@@ -264,6 +270,6 @@ async def _reading(scale: Scale, url: str, stream: Stream, installed: str) -> li
         return count / took
 
     own, many = await in_turn(scale.repeats, ours, theirs)
-    return [beside("read, decode, acknowledge, batches of 500", "entries/s", own, f"FastStream {installed}, batch subscriber", many)]
-
-
+    return [
+        beside("read, decode, acknowledge, batches of 500", "entries/s", own, f"FastStream {installed}, batch subscriber", many)
+    ]

@@ -67,7 +67,11 @@ def running_postgres(*options: str) -> Iterator[Postgres]:
     )
     fixed = ["-k", str(folder), "-c", "listen_addresses=", "-c", "max_connections=200"]
     server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, *fixed, *options], user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [binaries / "postgres", "-D", data, *fixed, *options],
+        user=user,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     cluster = Postgres(binaries, folder)
     try:
