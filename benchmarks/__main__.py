@@ -8,6 +8,7 @@ import importlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -44,22 +45,24 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there is no benchmark {unknown[0]!r}; known are {', '.join(SUBJECTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     kind: Kind = "quick" if given.quick else "full" if given.full else "normal"
-    figures = measure(given.subjects or list(SUBJECTS), kind)
-    given.output.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
+    figures: list[Figure] = []
+    for found in measure(given.subjects or list(SUBJECTS), kind):
+        figures += found
+        # After each subject, so that an interrupted run leaves what it has.
+        given.output.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
     show(figures)
     return 0
 
 
-def measure(names: list[str], kind: Kind) -> list[Figure]:
-    """The figures of these subjects, one after the other."""
+def measure(names: list[str], kind: Kind) -> Iterator[list[Figure]]:
+    """The figures of these subjects, one subject after the other."""
     here = asyncio.run(machine())
-    figures: list[Figure] = []
     for name in names:
         started = time.perf_counter()
         subject = importlib.import_module(f"benchmarks.{SUBJECTS[name]}")
-        figures += asyncio.run(subject.run(SCALES[kind]))
-        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-    return [msgspec.structs.replace(figure, machine=here) for figure in figures]
+        figures = asyncio.run(subject.run(SCALES[kind]))
+        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        yield [msgspec.structs.replace(figure, machine=here) for figure in figures]
 
 
 def show(figures: list[Figure]) -> None:

@@ -91,7 +91,10 @@ def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Sel
             number = hits.c.id
             query = select(number)
         if filters.of_occurrence:
-            query = query.where(select(1).where(occurrence.c.mention_id == number, of_occurrence(filters)).exists())
+            inside = select(1).where(occurrence.c.mention_id == number, of_occurrence(filters))
+            if dialect == "postgresql":  # it may walk the claims beside the text, and would begin at the newest of all
+                inside = inside.where(occurrence.c.mention_id >= low, occurrence.c.mention_id < high)
+            query = query.where(inside.exists())
     elif filters.of_occurrence:
         number = occurrence.c.mention_id
         query = select(number).distinct().where(of_occurrence(filters))
