@@ -388,14 +388,4 @@ def _occurrence_rows(number: int, judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = [
-    "AlertDraft",
-    "Judged",
-    "Recorded",
-    "add_deliveries",
-    "erase_texts",
-    "new_number",
-    "raise_alerts",
-    "record",
-    "upsert",
-]
+__all__ = ["AlertDraft", "Judged", "Recorded", "add_deliveries", "erase_texts", "new_number", "raise_alerts", "record", "upsert"]
