@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check lint types lock clean
+.PHONY: run demo test check bench lint types lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -14,6 +14,10 @@ test: .venv/dev
 	$(BIN)/pytest
 
 check: lint types test
+
+# BENCH="stream store" runs some; BENCH=--full takes tens of minutes.
+bench: .benchvenv/bench
+	.benchvenv/bin/python -m benchmarks $(BENCH)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -27,6 +31,8 @@ lock: .venv/dev
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --extra bench pyproject.toml -o requirements-bench.lock
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("exowatch needs Python 3.11 or newer; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
@@ -41,5 +47,11 @@ lock: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+# Apart from .venv: the peers that are measured beside exowatch must not decide which versions it is tested with.
+.benchvenv/bench: requirements-bench.lock
+	$(PYTHON) -m venv .benchvenv
+	.benchvenv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .benchvenv build dist *.egg-info

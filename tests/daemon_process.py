@@ -60,6 +60,11 @@ class DaemonProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def log(self) -> str:
         """What it has logged so far."""
         return self._log.read_text() if self._log.exists() else ""

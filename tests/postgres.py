@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ def _binaries() -> Path | None:
 class Postgres:
     """A cluster in a folder of its own: its programs and its socket. It may be stopped and started again."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, *options: str) -> None:
         self.binaries = binaries
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="exowatch-pg-"))
         self._server: subprocess.Popen[bytes] | None = None
         self._user: str | None = None
@@ -57,7 +59,7 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        options = ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
+        options = ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "max_connections=200", *self._options]
         self._server = subprocess.Popen(
             [self.binaries / "postgres", "-D", self._data, *options],
             user=self._user,
@@ -102,11 +104,13 @@ class Postgres:
         return self.folder / "data"
 
 
-def _cluster() -> Iterator[Postgres]:
+@contextmanager
+def running_postgres(*options: str) -> Iterator[Postgres]:
+    """A running cluster that is gone at the end; `options` are added to the server's command line. Raises FileNotFoundError."""
     binaries = _binaries()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed (apt install postgresql)")
-    cluster = Postgres(binaries)
+        raise FileNotFoundError("PostgreSQL is not installed (apt install postgresql)")
+    cluster = Postgres(binaries, *options)
     try:
         cluster.start()
         yield cluster
@@ -114,13 +118,21 @@ def _cluster() -> Iterator[Postgres]:
         cluster.remove()
 
 
+def _for_tests() -> Iterator[Postgres]:
+    try:
+        with running_postgres("-c", "fsync=off") as cluster:
+            yield cluster
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A running PostgreSQL that all tests share; skips where none is installed."""
-    yield from _cluster()
+    yield from _for_tests()
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     """A running PostgreSQL for one test, which may stop it; skips where none is installed."""
-    yield from _cluster()
+    yield from _for_tests()

@@ -266,3 +266,19 @@ async def test_pages_of_deliveries_follow_each_other_and_take_the_filters(databa
     assert len((await page(claim=[claim_id_of("claim-3")])).items) == 2
     assert (await page(type=["safety"])).items == []
     assert len((await page(type=["regulatory_status"], platform=["reddit"])).items) == 10
+
+
+async def test_more_than_can_be_in_flight_arrive_once_each_and_are_all_in_the_log(
+    database: Database, clock: Clock, receiver: Receiver
+) -> None:
+    for n in range(30):
+        await raise_claim(database, n)
+    stop = asyncio.Event()
+    running = asyncio.create_task((one := sender(database, clock, receiver.endpoint())).run(stop))
+    await receiver.got(30)
+    stop.set()
+    one.wake()
+    await running
+    found = await logged(database)
+    assert sorted(got.id for got in receiver.kept) == sorted(delivery.webhook_id for delivery in found)
+    assert [(delivery.state, len(delivery.attempts)) for delivery in found] == [("delivered", 1)] * 30

@@ -51,7 +51,7 @@ class Database:
             self._writer = _sqlite_engine(self.url, writer=True)
             self._reader = _sqlite_engine(self.url, writer=False)
         else:
-            self._writer = self._reader = create_async_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            self._writer = self._reader = _postgresql_engine(self.url)
         self._turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.dialect == "sqlite" else nullcontext()
 
     @asynccontextmanager
@@ -155,6 +155,21 @@ def _shown(url: URL) -> str:
     user = f"{url.username}@" if url.username else ""
     port = f":{url.port}" if url.port else ""
     return f"postgresql://{user}{host if isinstance(host, str) else host[0]}{port}/{url.database or ''}"
+
+
+def _postgresql_engine(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # After five times PostgreSQL would plan a statement once for all values: the same for a word that half of the mentions
+        # hold as for one that ten hold, which is a thousand times slower. Planning anew costs a fifth of a millisecond.
+        cursor = connection.cursor()
+        cursor.execute("SET plan_cache_mode = force_custom_plan")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.model import Endpoint
@@ -82,6 +82,12 @@ _DUE = (
     .cte("due")
 )
 _TAKE = update(delivery).where(delivery.c.id.in_(select(_DUE.c.id))).values(next_ms=bindparam("lease_until")).returning(delivery)
+_ARRIVED = (
+    update(delivery)
+    .where(tuple_(delivery.c.id, delivery.c.next_ms).in_(bindparam("held", expanding=True)), _PENDING)
+    .values(state="delivered", next_ms=0, attempts=delivery.c.attempts + 1, tries=delivery.c.tries + 1)
+    .returning(delivery.c.id, delivery.c.attempts)
+)
 
 
 async def lease_due(connection: AsyncConnection, endpoint: str, now: int, limit: int, lease_ms: int) -> list[Due]:
@@ -125,6 +131,22 @@ async def settle(connection: AsyncConnection, due: Due, tried: Tried, state: Del
         number = (await connection.execute(counted.returning(delivery.c.attempts))).scalar()
     if number is not None:
         await connection.execute(insert(attempt).values(delivery_id=due.id, n=number, **msgspec.structs.asdict(tried)))
+
+
+async def settle_delivered(connection: AsyncConnection, arrived: Sequence[tuple[Due, Tried]]) -> None:
+    """`settle` for deliveries that arrived, all with two statements; those whose lease ran out meanwhile are settled singly."""
+    held = [(due.id, due.lease_until) for due, _ in arrived]
+    settled = {row.id: row.attempts for row in await connection.execute(_ARRIVED, {"held": held})}
+    rows = [
+        {"delivery_id": due.id, "n": settled[due.id], **msgspec.structs.asdict(tried)}
+        for due, tried in arrived
+        if due.id in settled
+    ]
+    if rows:
+        await connection.execute(insert(attempt), rows)
+    for due, tried in arrived:
+        if due.id not in settled:
+            await settle(connection, due, tried, "delivered", 0)
 
 
 async def bury(connection: AsyncConnection, endpoint: str) -> int:
@@ -234,4 +256,5 @@ __all__ = [
     "raise_test",
     "redeliver",
     "settle",
+    "settle_delivered",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, select, table, true
+from sqlalchemy import ColumnElement, Select, and_, column, func, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
@@ -14,10 +14,15 @@ from monitor.store.filters import Filters, make_cursor, mention_key, number_rang
 from monitor.store.tables import claim, mention, mention_text, occurrence
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339
 
+# Words that stand in fewer than one in two hundred of the newest five thousand mentions are looked for by their index alone.
+_LOOKED_AT = 5_000
+_RARE = 1 / 200
+
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Mention]:
     """The mentions that pass the filters, newest first. Raises FilterError for a cursor of another list."""
-    numbers = list((await connection.execute(_numbers(connection.dialect.name, filters))).scalars())
+    rare = connection.dialect.name == "postgresql" and bool(filters.text) and await _is_rare(connection, filters)
+    numbers = list((await connection.execute(_numbers(connection.dialect.name, filters, rare=rare))).scalars())
     items = await load(connection, numbers[: filters.limit])
     more = len(numbers) > filters.limit
     return Page(items=items, next=make_cursor(numbers[filters.limit - 1]) if more else None)
@@ -47,25 +52,49 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     return [_mention(by_number[number], claims.get(number, ())) for number in numbers if number in by_number]
 
 
-def _numbers(dialect: str, filters: Filters) -> Select[Any]:
+async def _is_rare(connection: AsyncConnection, filters: Filters) -> bool:
+    """Whether the words looked for stand in few mentions, by a look at the newest.
+
+    PostgreSQL knows only how common the most common words are. For any other it walks the mentions from the newest on, which for
+    a word of a hundred hits among a million means all of them.
+    """
+    low, high = number_range(filters)
+    index = table("mention_search", column("id"), column("words"))
+    newest = (
+        select(index.c.words).where(index.c.id >= low, index.c.id < high).order_by(index.c.id.desc()).limit(_LOOKED_AT)
+    ).subquery("mention_search")
+    hits = select(func.count()).select_from(newest).where(search.search_clause("postgresql", filters.text))
+    return int((await connection.execute(hits)).scalar_one()) < _LOOKED_AT * _RARE
+
+
+def _numbers(dialect: str, filters: Filters, *, rare: bool) -> Select[Any]:
     """The ids of a page and one more."""
-    query, number = matching(dialect, filters)
+    query, number = matching(dialect, filters, rare=rare)
     return query.order_by(number.desc()).limit(filters.limit + 1)
 
 
-def matching(dialect: str, filters: Filters) -> tuple[Select[Any], Any]:
+def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Select[Any], Any]:
     """The ids of all mentions that pass the filters, unordered, and the column that they come from.
 
     What is asked for decides where the walk goes: the text index, the claims, or the mentions. Each of them can be walked in the
-    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md.
+    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md. With `rare` (PostgreSQL) all hits of
+    the words are taken from their index first.
     """
     low, high = number_range(filters)
+    number: Any
     if filters.text:
         index = table("mention_search")
-        number: Any = search.search_rowid(dialect)
+        number = search.search_rowid(dialect)
         query = select(number.label("id")).select_from(index).where(search.search_clause(dialect, filters.text))
+        if rare:
+            hits = query.where(number >= low, number < high).cte("hits").prefix_with("MATERIALIZED")
+            number = hits.c.id
+            query = select(number)
         if filters.of_occurrence:
-            query = query.where(select(1).where(occurrence.c.mention_id == number, of_occurrence(filters)).exists())
+            inside = select(1).where(occurrence.c.mention_id == number, of_occurrence(filters))
+            if dialect == "postgresql":  # it may walk the claims beside the text, and would begin at the newest of all
+                inside = inside.where(occurrence.c.mention_id >= low, occurrence.c.mention_id < high)
+            query = query.where(inside.exists())
     elif filters.of_occurrence:
         number = occurrence.c.mention_id
         query = select(number).distinct().where(of_occurrence(filters))

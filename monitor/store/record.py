@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import Integer, bindparam, case, delete, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -319,8 +319,15 @@ async def _upsert_platforms(connection: AsyncConnection, platforms: Counter[tupl
 
 async def _count_authors(connection: AsyncConnection, authors: set[tuple[str, str, str]]) -> None:
     rows = [{"claim_id": claim_id, "platform": platform, "author": author} for claim_id, platform, author in sorted(authors)]
-    for claim_id, number in sorted(Counter(await _insert_new(connection, claim_author, rows)).items()):
-        await connection.execute(update(claim).where(claim.c.id == claim_id).values(authors=claim.c.authors + number))
+    new = Counter(await _insert_new(connection, claim_author, rows))
+    if new:
+        await connection.execute(_ADD_AUTHORS, [{"its_id": claim_id, "more": number} for claim_id, number in sorted(new.items())])
+
+
+# One statement for all claims of a batch: a call for each of them was a third of what storing a batch took.
+_ADD_AUTHORS = (
+    update(claim).where(claim.c.id == bindparam("its_id")).values(authors=claim.c.authors + bindparam("more", type_=Integer))
+)
 
 
 async def _insert_new(
@@ -388,14 +395,4 @@ def _occurrence_rows(number: int, judged: Judged) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = [
-    "AlertDraft",
-    "Judged",
-    "Recorded",
-    "add_deliveries",
-    "erase_texts",
-    "new_number",
-    "raise_alerts",
-    "record",
-    "upsert",
-]
+__all__ = ["AlertDraft", "Judged", "Recorded", "add_deliveries", "erase_texts", "new_number", "raise_alerts", "record", "upsert"]

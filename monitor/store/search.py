@@ -23,6 +23,7 @@ MAX_POSITION = 16_383  # of a lexeme in a PostgreSQL tsvector
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _WORD = re.compile(r"[^\W_]+")
 _SPECIAL = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
+_FIRST_MARK = "\u0300"  # below it nothing combines
 _KEEP = frozenset("\u3099\u309a")  # the Japanese voicing marks make other letters, not accents
 
 
@@ -39,15 +40,21 @@ class Term(msgspec.Struct, frozen=True):
 
 def fold_for_search(text: str) -> str:
     """Lower case without accents, compatibility forms made plain."""
+    if text.isascii():  # most are, and there the rest changes nothing
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(char for char in decomposed if char in _KEEP or not unicodedata.combining(char))
+    bare = "".join(c for c in decomposed if c < _FIRST_MARK or c in _KEEP or not unicodedata.combining(c))
     return unicodedata.normalize("NFC", bare).translate(_SPECIAL)
 
 
 def index_words(text: str) -> list[str]:
     """The words of a text as they stand in the index, in order."""
+    folded = fold_for_search(text)
+    runs: list[str] = _WORD.findall(folded)
+    if not _CJK.search(folded):  # then each run is one word
+        return [run[:MAX_WORD] for run in runs]
     words: list[str] = []
-    for run in _WORD.findall(fold_for_search(text)):
+    for run in runs:
         words.extend(_cut(run, closing=True))
     return words
 

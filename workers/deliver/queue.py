@@ -6,6 +6,7 @@ The database is the queue. A wake-up only makes it look earlier than it would by
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -26,6 +27,11 @@ from workers.deliver.wants import wants
 log = structlog.get_logger()
 
 IN_FLIGHT = 8
+# Taken at once while the receiver is quick: one transaction then serves many deliveries. A slow one is given no more than can be
+# in flight, so that nothing waits here while its lease runs out.
+AHEAD = 64
+QUICK_MS = 200
+GATHER_S = 0.003  # how long what has landed waits for more, to be written down together
 LEASE_MS = 30_000  # an attempt takes 15 s at most; what a killed sender had in hand is due again after this
 POLL_S = 1.0  # how late an alert can be whose wake-up was lost
 TROUBLE_S = 1.0  # pause while the database is away
@@ -76,6 +82,8 @@ class Queue:
         self._jitter = jitter
         self._look = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
+        self._lines = asyncio.Semaphore(IN_FLIGHT)
+        self._quick = False
         self._landed: list[Landed] = []
         self._database_away = False
         self._log = log.bind(endpoint=endpoint.name)
@@ -115,7 +123,7 @@ class Queue:
 
     async def _step(self) -> float:
         """Writes down what has landed and starts what is due, as far as there is room; the seconds until the next look."""
-        room = IN_FLIGHT - len(self._flying)
+        room = max(0, (AHEAD if self._quick else IN_FLIGHT) - len(self._flying))
         try:
             due_ms = await self._next_due()
             if self._landed or (room and due_ms is not None and due_ms <= self._clock()):
@@ -150,9 +158,12 @@ class Queue:
         landed, name = self._landed[:], self._endpoint.name
         taken: list[Due] = []
         async with self._database.write() as connection:
-            for n, one in enumerate(landed):
-                more_follow = n + 1 < len(landed) and landed[n + 1].delivered
-                await self._settle(connection, one, note=not (one.delivered and more_follow))
+            for delivered, group in itertools.groupby(landed, key=lambda one: one.delivered):
+                if delivered:
+                    await self._settle_delivered(connection, list(group))
+                else:
+                    for one in group:
+                        await self._settle_failed(connection, one)
             if await endpoints.is_disabled(connection, name):
                 buried = await deliveries.bury(connection, name)
                 if buried:
@@ -164,15 +175,15 @@ class Queue:
         del self._landed[: len(landed)]
         return taken, due_ms
 
-    async def _settle(self, connection: Connection, one: Landed, *, note: bool) -> None:
-        """Writes one down; `note` says whether the endpoint's own row is brought to date too."""
+    async def _settle_delivered(self, connection: Connection, landed: Sequence[Landed]) -> None:
         # The endpoint's row first, always: two transactions that take rows in different orders can wait for each other.
+        await endpoints.succeeded(connection, self._endpoint.name, landed[-1].tried.at_ms)
+        await deliveries.settle_delivered(connection, [(one.due, one.tried) for one in landed])
+
+    async def _settle_failed(self, connection: Connection, one: Landed) -> None:
         name, tried = self._endpoint.name, one.tried
         newly_disabled = False
-        if one.delivered:
-            if note:
-                await endpoints.succeeded(connection, name, tried.at_ms)
-        elif tried.status == schedule.GONE:
+        if tried.status == schedule.GONE:
             newly_disabled = await endpoints.disable(connection, name, tried.error or "")
         else:
             await endpoints.failed(connection, name, tried.error or "")
@@ -198,9 +209,21 @@ class Queue:
         task = asyncio.create_task(self._attempt(due, event))
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
-        task.add_done_callback(lambda _: self._look.set())  # to write it down; and perhaps the claim's next is free to go
+        task.add_done_callback(lambda _: self._look_soon())  # to write it down; and perhaps the claim's next is free to go
+
+    def _look_soon(self) -> None:
+        if not self._flying:
+            self._look.set()
+        elif len(self._landed) == 1:
+            asyncio.get_running_loop().call_later(GATHER_S, self._look.set)
 
     async def _attempt(self, due: Due, event: Event | None) -> None:
+        """One attempt, when a line is free. One that waited for so long that its lease could run out meanwhile is not made."""
+        async with self._lines:
+            if due.lease_until - self._clock() >= LEASE_MS // 2:
+                await self._attempt_now(due, event)
+
+    async def _attempt_now(self, due: Due, event: Event | None) -> None:
         """One attempt. Where the record cannot be read nothing is sent: the lease runs out and the delivery is due again."""
         at_ms = self._clock()
         try:
@@ -215,6 +238,7 @@ class Queue:
             answer = Answer(ms=0, error=f"the event could not be built or sent ({type(error).__name__})")
         result = schedule.outcome(answer, due.tries, self._clock(), self._jitter())
         tried = Tried(at_ms=at_ms, ms=answer.ms, status=answer.status, error=answer.error, answer=answer.text)
+        self._quick = answer.status is not None and answer.ms <= QUICK_MS
         self._landed.append(Landed(due=due, tried=tried, result=result))
         self._tell(due, event, answer, result)
 
