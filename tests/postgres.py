@@ -90,7 +90,18 @@ class Postgres:
 
     def do(self, statement: str) -> None:
         """Runs one statement as the owner of everything."""
-        psql = [self.binaries / "psql", "-q", "-h", self.folder, "-U", "exowatch", "-d", "postgres", "-c", statement]
+        psql: list[str | Path] = [
+            self.binaries / "psql",
+            "-q",
+            "-h",
+            self.folder,
+            "-U",
+            "exowatch",
+            "-d",
+            "postgres",
+            "-c",
+            statement,
+        ]
         subprocess.run(psql, check=True, stdout=subprocess.DEVNULL)
 
     def fresh_database(self) -> str:
