@@ -11,7 +11,7 @@ demo: .venv/run
 	$(BIN)/exowatch demo
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 check: lint types test
 

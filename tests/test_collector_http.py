@@ -92,7 +92,7 @@ async def test_gzip_bomb_stays_small(server: ScriptedServer, fetcher: Fetcher) -
     assert "more than 5120 kB" in await failure(fetcher, server.origin)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 15
     assert peak < 20_000_000
 
 

@@ -212,7 +212,7 @@ async def test_a_spent_budget_is_waited_for(reddit: RedditServer, collector: Col
     assert 440 < (batches[-1].wait or 0) <= 450
     started = time.perf_counter()
     problem = await fails(collector, batches[-1].cursor)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 15
     assert 440 < (problem.retry_after or 0) <= 450
     assert "rate limit" in str(problem)
 

@@ -99,7 +99,7 @@ async def test_failures_of_a_listing(reddit: RedditServer, collector: Collector,
     problem = await fails(collector, cursor)
     assert words in str(problem)
     assert (problem.permanent, problem.retry_after) == (permanent, wait)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
     names = burst(reddit, 2)  # and it goes on where it was
     assert [post.id for post in (await heard(collector, cursor))[0]] == names
 

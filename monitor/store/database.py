@@ -99,7 +99,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             if _passes(error):
-                raise StoreUnavailable(f"the database {self.where} cannot be used now: {reason_of(error)}") from error
+                check = "; check store.url" if _refused(error) else ""
+                raise StoreUnavailable(f"the database {self.where} cannot be used now: {reason_of(error)}{check}") from error
             raise
         except OSError as error:
             reason = re.sub(r"\[Errno -?\d+\] ", "", error.strerror or str(error))
@@ -114,6 +115,11 @@ def reason_of(error: DBAPIError) -> str:
 # PostgreSQL's codes for troubles that lie in the server or in the way to it, and never in what was asked of it.
 _NOT_OURS = ("08", "28", "3D", "53", "57P", "58", "25006", "42501")
 _SQLITE_SIGNS = ("locked", "disk is full", "disk i/o", "readonly", "unable to open", "no space")
+
+
+def _refused(error: DBAPIError) -> bool:
+    """Whether PostgreSQL did not let us in: the user, the password or the database is not as it has them."""
+    return str(getattr(error.orig, "sqlstate", "")).startswith(("28", "3D"))
 
 
 def _passes(error: DBAPIError) -> bool:
