@@ -47,6 +47,7 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
             values = {"id": found.claim_id, "register": one.judgement.register, "mentions": 0, "first_seen_ms": one.seen_ms}
             known = claims.setdefault(found.claim_id, msgspec.structs.asdict(found) | values)
             known["last_seen_ms"] = one.seen_ms
+            known["entry"] = one.entries.get(found.claim_id)
             known["evidence"] = msgspec.to_builtins(found.evidence)
             if found.put_forward and one.post.author:
                 authors.setdefault(found.claim_id, set()).add((found.claim_id, one.post.platform, one.post.author))
