@@ -74,7 +74,7 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
 
 
 def statements(dialect: str) -> dict[str, str]:
-    """The statement of each table, with this driver's placeholders."""
+    """The statement of each table, with parameters as this driver writes them."""
     claims = _insert(dialect, claim.name, _CLAIM)
     greatest, least = ("max", "min") if dialect == "sqlite" else ("greatest", "least")
     judged_anew = ", ".join(f"{name} = excluded.{name}" for name in _CLAIM[1:] if name not in _COUNTED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,13 @@ from monitor.collectors import open_collector
 from monitor.collectors import reddit as module
 from monitor.collectors.base import Collector
 from monitor.collectors.reddit import post_of
-from monitor.settings import RedditSource
 from monitor.words import Post, decode_post, encode
 from tests.standins.polling import fails, heard, poll
-from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
+from tests.standins.reddit_server import RedditServer
+from tests.standins.reddit_source import JSON, burst, collector, reddit, source
 from tests.standins.scripted import Reply
 
-JSON = {"Content-Type": "application/json; charset=UTF-8"}
-HTML = {"Content-Type": "text/html; charset=utf-8"}
-
-
-@pytest.fixture
-async def reddit() -> AsyncIterator[RedditServer]:
-    async with RedditServer() as server:
-        yield server
-
-
-def source(origin: str, **other: Any) -> RedditSource:
-    values = {"name": "skin", "subreddits": ["A_b", "Cc"], "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "interval": 60}
-    return RedditSource(kind="reddit", base_url=origin, **(values | other))
-
-
-@pytest.fixture
-async def collector(reddit: RedditServer) -> AsyncIterator[Collector]:
-    made = open_collector(source(reddit.origin))
-    yield made
-    await made.close()
-
-
-def burst(reddit: RedditServer, count: int, label: str = "post") -> list[str]:
-    return [reddit.add_post("Cc", title=f"{label} {number}") for number in range(count)]
+__all__ = ["collector", "reddit"]
 
 
 async def test_posts_and_comments(reddit: RedditServer, collector: Collector) -> None:

@@ -13,7 +13,7 @@ from monitor.store import Database, FilterError, StoreError, alerts, claims, men
 from monitor.store.record import AlertDraft, Judged
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 from tests.postgres import Postgres
-from tests.samples import ENTRIES, entries_of
+from tests.samples import entries_of, occurrence
 
 NOW = 1_790_000_000_000
 
@@ -23,22 +23,8 @@ def post(key: str, text: str, **more: Any) -> Post:
 
 
 def carries(text: str, quote: str, identity: str = "fda-approved", **more: Any) -> Occurrence:
-    start = text.index(quote)
-    values: dict[str, Any] = {
-        "type": "regulatory_status",
-        "stance": "asserts",
-        "distance": False,
-        "testimonial": False,
-        "verdict": "contradicted",
-        "verdicts": {"US": "contradicted"},
-        "basis": "register",
-        "confidence": 0.9,
-        "evidence": (Evidence(id="E1", citation="A notice", url="https://example.org"),),
-        "why": "because",
-    }
-    identified = {"claim_id": claim_id_of(identity), "claim": f"Claim {identity}."}
-    ENTRIES[claim_id_of(identity)] = identity
-    return Occurrence(quote=quote, start=start, end=start + len(quote), **(values | identified | more))
+    notice = Evidence(id="E1", citation="A notice", url="https://example.org")
+    return occurrence(text, quote, identity, **({"claim": f"Claim {identity}.", "evidence": (notice,), "why": "because"} | more))
 
 
 def judged(number: int, heard: Post, *found: Occurrence, endpoints: tuple[str, ...] = ("hook",)) -> Judged:
