@@ -103,8 +103,8 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
     if isinstance(raw, dict) and isinstance(raw.get("key"), str):
         where = f"{where} ({raw['key']})"
     optional: dict[str, Any] = {"entry": str, "unless": list, "over": list, "jurisdiction": str, "number": dict, "harm": bool}
-    optional |= {"sure": (float, int), "denied": list, "negative": bool, "yields": bool}
-    values = fields_of(raw, where, {"key": str, "claim": str, "when": list}, optional)
+    optional |= {"sure": (float, int), "denied": list, "negative": bool, "yields": bool, "when": list}
+    values = fields_of(raw, where, {"key": str, "claim": str}, optional)
     if not _KEY.match(values["key"]):
         raise TopicError(f"{where}: a key is small letters, digits and hyphens")
     patterns = _patterns(values, "when", where)

@@ -113,17 +113,26 @@ class Sentence(msgspec.Struct, frozen=True):
     quotes: tuple[tuple[int, int], ...] = ()
 
 
+def sentence_ends(text: str) -> list[int]:
+    """Where the sentences of a folded text end, the last one's end left out."""
+    ends: list[int] = []
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        if not (match[0].startswith(".") and _abbreviates(text, match.start(), start)):
+            ends.append(match.end())
+            start = match.end()
+    return ends
+
+
 def sentences(text: str, knows: Callable[[str], bool] = lambda _: False) -> list[Sentence]:
     """The sentences of a folded text, then one for each hashtag that is several words that `knows` knows, run together."""
     found = []
     hashtags = _hashtags(text, knows)
     taken = frozenset(hashtag.start + 1 for hashtag in hashtags)
     start = 0
-    for match in _SENTENCE_END.finditer(text):
-        if match[0].startswith(".") and _abbreviates(text, match.start(), start):
-            continue
-        found += _sentence(text, start, match.end(), "?" in match[0], taken)
-        start = match.end()
+    for end in sentence_ends(text):
+        found += _sentence(text, start, end, "?" in text[max(start, end - 4) : end], taken)
+        start = end
     found += _sentence(text, start, len(text), False, taken)
     return _with_answers(found) + hashtags
 

@@ -1,0 +1,132 @@
+"""The trained network of a topic pack: numbers in, chances out. `training/` makes it; docs/judgement.md describes it.
+
+The folder holds `model.json` (a Card), `vocabulary.txt` (one piece a line), `encoder.onnx` (whole numbers of pieces to a vector and
+chances for each piece) and `heads.npz` (what is said of a span that was found). All of it runs on one core, without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from monitor.topic import TopicError
+from monitor.words import ClaimType
+
+Array = npt.NDArray[np.float32]
+
+_FILES = ("model.json", "vocabulary.txt", "encoder.onnx", "heads.npz")
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model says of itself. `types`, `stances` and `keys` are the meaning of its outputs, in their order.
+
+    calibration   by claim type, [a, b, c]: the chance that a find is right is the logistic of a + b * logit(span) + c * logit(post)
+    keep          a find whose chance is below it is dropped
+    harm          a post whose chance of reporting harm is at least this is an adverse event
+    relevant      a post whose chance of being about the topic is below this is not
+    """
+
+    name: str
+    trained: str
+    types: tuple[ClaimType, ...]
+    stances: tuple[str, ...]
+    keys: tuple[str, ...]
+    calibration: dict[str, tuple[float, float, float]]
+    keep: float
+    harm: float
+    relevant: float
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What the network sees in one window: a vector for each piece, chances by piece and type, and chances of the whole."""
+
+    states: Array  # [CLS] first, then one row a piece, then [SEP]
+    inside: Array  # pieces x types
+    begin: Array  # pieces x types
+    types: Array  # types: that the window makes a claim of it
+    harm: float
+    relevant: float
+
+
+class Opinion(msgspec.Struct, frozen=True):
+    """What the network thinks of one span: chances by stance and by key, and that the writer speaks of their own result."""
+
+    stances: Array
+    keys: Array
+    own: float
+
+
+class Network:
+    """A loaded model. `version` names its content."""
+
+    def __init__(self, folder: Path) -> None:
+        missing = [name for name in _FILES if not (folder / name).is_file()]
+        if missing:
+            raise TopicError(f"{folder}: the model lacks {', '.join(missing)}; `make train` writes it whole")
+        try:
+            self.card = msgspec.json.decode((folder / "model.json").read_bytes(), type=Card)
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker is one core; more workers take more
+            options.log_severity_level = 3
+            self._encoder = onnxruntime.InferenceSession(
+                str(folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+            with np.load(folder / "heads.npz", allow_pickle=False) as heads:
+                self._heads: dict[str, Array] = {name: heads[name].astype(np.float32) for name in heads.files}
+        except Exception as error:  # each of the three libraries has its own; a broken file is one story
+            raise TopicError(f"{folder}: the model cannot be read ({error}); `make train` writes it anew") from error
+        self.vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
+        digest = hashlib.blake2b(digest_size=4)
+        for name in _FILES:
+            digest.update((folder / name).read_bytes())
+        self.version = f"{self.card.name}-{digest.hexdigest()}"
+
+    def look(self, numbers: Sequence[int]) -> Sight:
+        """What is seen in a window, given the numbers of its pieces between [CLS] and [SEP]."""
+        ids = np.asarray([numbers], dtype=np.int64)
+        states, tags, whole = self._run(ids)
+        kinds = len(self.card.types)
+        chances = _logistic(tags[0, 1:-1])
+        post = _logistic(whole[0])
+        return Sight(
+            states[0], chances[:, :kinds], chances[:, kinds:], post[:kinds], float(post[kinds]), float(post[kinds + 1])
+        )
+
+    def judge(self, states: Array, spans: Sequence[tuple[int, int, int]]) -> list[Opinion]:
+        """What is thought of each span (type, first and last piece, the last exclusive) of a window."""
+        heads = self._heads
+        opinions = []
+        for kind, first, last in spans:
+            part = states[first + 1 : last + 1]
+            seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
+            hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
+            stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
+            own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
+            keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
+            opinions.append(Opinion(stances, keys, float(own[0])))
+        return opinions
+
+    def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
+        states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})
+        return states, tags, whole
+
+
+def _logistic(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), dtype=np.float32)
+
+
+def _softmax(x: Array) -> Array:
+    e = np.exp(x - x.max())
+    return np.asarray(e / e.sum(), dtype=np.float32)
+
+
+def _gelu(x: Array) -> Array:
+    """As `torch.nn.functional.gelu(approximate="tanh")`, with which the heads were trained."""
+    return np.asarray(0.5 * x * (1 + np.tanh(np.float32(0.7978845608) * (x + 0.044715 * x**3))), dtype=np.float32)
