@@ -59,13 +59,12 @@ def rule(found: Found, register: Register, jurisdictions: Sequence[str]) -> Ruli
 
 
 def explain(found: Found, ruling: Ruling) -> str:
-    """One sentence on how the verdict came about. It names the lexicon and the register, never the post, which may be deleted."""
-    wording = f"lexicon claim {found.proposition.key} matched by the wording [{found.wording}]"
-    stance = f"{_STANCES[found.stance]}{' with distance' if found.distance else ''} (cue: {found.cue})"
+    """One sentence on how the verdict came about. It names the pack, never the post, which may be deleted."""
+    stance = f"{_STANCES[found.stance]}{' with distance' if found.distance else ''} ({found.cue})"
     if ruling.entry is None:
-        return f"{wording}, {stance}; no register entry covers it, so it is unsupported by the burden of proof."
+        return f"{found.by}, {stance}; no register entry covers it, so it is unsupported by the burden of proof."
     where = "everywhere" if ruling.place == "global" else f"for {ruling.place}"
-    return f"{wording}, {stance}; register entry {ruling.entry} says {ruling.verdict} {where}."
+    return f"{found.by}, {stance}; register entry {ruling.entry} says {ruling.verdict} {where}."
 
 
 def _evidence(entry: Entry) -> tuple[Evidence, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence
-from workers.classify import Classifier, Found, Scorer
+from workers.classify import Classifier, Found
 from workers.identify import identify
 from workers.judge import Ruling, explain, rule
 
@@ -14,10 +14,10 @@ from workers.judge import Ruling, explain, rule
 class Judge:
     """Judges texts by a topic pack. `jurisdictions` are the configured ones, most important first."""
 
-    def __init__(self, topic: Topic, jurisdictions: Sequence[str] = ("US", "UK", "EU"), scorer: Scorer | None = None) -> None:
+    def __init__(self, topic: Topic, jurisdictions: Sequence[str] = ("US", "UK", "EU")) -> None:
         self._topic = topic
         self._jurisdictions = tuple(jurisdictions)
-        self.classifier = Classifier(topic, scorer)
+        self.classifier = Classifier(topic)
 
     def judge(self, id: str, text: str, lang: str | None = None) -> Judgement:  # noqa: A002 - the word that users see
         """The judgement of one text. Pure, and quick for texts of any length."""

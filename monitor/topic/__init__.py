@@ -29,7 +29,10 @@ __all__ = [
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register has its own."""
+    """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register and the model have their own.
+
+    `model` is the folder of a trained model; None: the lexicon's wordings do the work.
+    """
 
     name: str
     title: str
@@ -37,12 +40,13 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     lexicon: Lexicon
     register: Register
     version: str
+    model: Path | None = None
 
 
 def load_topic(folder: Path) -> Topic:
     """The topic pack in `folder` (see docs/topic-pack.md). Raises TopicError naming the file, the place and what is allowed."""
     file = folder / "topic.yaml"
-    optional = {"title": str, "keywords": str, "lexicon": str, "register": str}
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str}
     values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
     keywords_file = folder / (values.get("keywords") or "keywords.yaml")
     lexicon_folder = folder / (values.get("lexicon") or "lexicon")
@@ -60,6 +64,7 @@ def load_topic(folder: Path) -> Topic:
         keywords=load_keywords(keywords_file),
         lexicon=lexicon,
         register=register,
+        model=folder / values["model"] if values.get("model") else None,
         version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
     )
 

@@ -1,7 +1,7 @@
 """The trained network of a topic pack: numbers in, chances out. `training/` makes it; docs/judgement.md describes it.
 
-The folder holds `model.json` (a Card), `vocabulary.txt` (one piece a line), `encoder.onnx` (whole numbers of pieces to a vector and
-chances for each piece) and `heads.npz` (what is said of a span that was found). All of it runs on one core, without a network.
+The folder holds `model.json` (a Card), `vocabulary.txt` (one piece a line), `encoder.onnx` (whole numbers of pieces to a vector
+and chances for each piece) and `heads.npz` (what is said of a span that was found). All of it runs on one core, without a network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _FILES = ("model.json", "vocabulary.txt", "encoder.onnx", "heads.npz")
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model says of itself. `types`, `stances` and `keys` are the meaning of its outputs, in their order.
 
-    calibration   by claim type, [a, b, c]: the chance that a find is right is the logistic of a + b * logit(span) + c * logit(post)
+    calibration   by claim type, [a, b, c]: a find is right with the chance logistic(a + b * logit(span) + c * logit(post))
+    agreement     what is added to those log odds where the rules find a claim of the type in the same words
+    lexicon       how many times likelier a key becomes where the rules find it there
+    hints         by stance, how many times likelier it becomes where the rules read it there
     keep          a find whose chance is below it is dropped
     harm          a post whose chance of reporting harm is at least this is an adverse event
     relevant      a post whose chance of being about the topic is below this is not
@@ -39,6 +42,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stances: tuple[str, ...]
     keys: tuple[str, ...]
     calibration: dict[str, tuple[float, float, float]]
+    agreement: float
+    lexicon: float
+    hints: dict[str, float]
     keep: float
     harm: float
     relevant: float
@@ -95,23 +101,18 @@ class Network:
         kinds = len(self.card.types)
         chances = _logistic(tags[0, 1:-1])
         post = _logistic(whole[0])
-        return Sight(
-            states[0], chances[:, :kinds], chances[:, kinds:], post[:kinds], float(post[kinds]), float(post[kinds + 1])
-        )
+        return Sight(states[0], chances[:, :kinds], chances[:, kinds:], post[:kinds], float(post[kinds]), float(post[kinds + 1]))
 
-    def judge(self, states: Array, spans: Sequence[tuple[int, int, int]]) -> list[Opinion]:
-        """What is thought of each span (type, first and last piece, the last exclusive) of a window."""
+    def judge(self, states: Array, kind: int, first: int, last: int) -> Opinion:
+        """What is thought of a span of a window: its type, its first and its last piece, the last exclusive."""
         heads = self._heads
-        opinions = []
-        for kind, first, last in spans:
-            part = states[first + 1 : last + 1]
-            seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
-            hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
-            stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
-            own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
-            keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
-            opinions.append(Opinion(stances, keys, float(own[0])))
-        return opinions
+        part = states[first + 1 : last + 1]
+        seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
+        hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
+        stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
+        own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
+        keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
+        return Opinion(stances, keys, float(own[0]))
 
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})

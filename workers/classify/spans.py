@@ -17,7 +17,7 @@ _BEGIN_WEIGHT = 0.7
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A run of pieces that carries a claim. `first` and `last` count pieces, the last exclusive; `inside` is how sure they are."""
+    """A run of pieces that carries a claim: `first` to `last`, the last exclusive. `inside` is how sure they are."""
 
     kind: int
     first: int

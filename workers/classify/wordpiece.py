@@ -1,8 +1,8 @@
 """Cuts a folded text into the pieces that the model knows, with the place of each.
 
-The rule is WordPiece as BERT uses it (Wu et al. 2016, arXiv 1609.08144): the longest known beginning of a word, then the longest
-known continuations (`##`). Two things differ. Korean is read letter by letter, so that endings can be pieces of their own; and words
-may begin at any Han character, since Chinese and Japanese are written without spaces.
+The rule is WordPiece as BERT uses it (Wu et al. 2016, arXiv 1609.08144): the longest known beginning of a word, then the
+longest known continuations (`##`). Two things differ. Korean is read letter by letter, so that endings can be pieces too; and
+words may begin at any Han character, since Chinese and Japanese are written without spaces.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Writes a checkpoint as the files that the classifier reads: `python -m training.export --help`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from monitor.words import CLAIM_TYPES
+from training.examples import STANCES
+from training.network import Reader
+
+_HEADS = ("span", "kind", "stance", "own", "key")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("folder", type=Path, help="where the model's files go")
+    parser.add_argument("--calibration", type=Path, help="JSON that `training.calibrate` wrote; without it nothing is calibrated")
+    parser.add_argument("--name", default="minilm6")
+    options = parser.parse_args()
+    export(options.checkpoint, options.folder, options.calibration, options.name)
+
+
+def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) -> None:
+    """Writes encoder.onnx (8-bit whole numbers), heads.npz, vocabulary.txt and model.json."""
+    saved = torch.load(checkpoint, weights_only=True)
+    network = Reader(len(saved["vocabulary"]), len(CLAIM_TYPES), len(STANCES), len(saved["keys"]))
+    network.load_state_dict(saved["state"])
+    network.eval()
+    vocabulary = _without_spares(network, saved["vocabulary"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        names = ["states", "tags", "post"]
+        axes = {"ids": {0: "rows", 1: "pieces"}, "states": {0: "rows", 1: "pieces"}, "tags": {0: "rows", 1: "pieces"}}
+        axes["post"] = {0: "rows"}
+        torch.onnx.export(
+            network,
+            (torch.tensor([[1, 2, 3]]),),
+            str(plain),
+            input_names=["ids"],
+            output_names=names,
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+        quantize_dynamic(plain, folder / "encoder.onnx", weight_type=QuantType.QInt8, per_channel=True)
+    heads: dict[str, Any] = {}
+    for head in _HEADS:
+        module = getattr(network, head)
+        weight = module.weight.detach().numpy()
+        heads[f"{head}.weight"] = (weight if head == "kind" else weight.T).astype(np.float16)
+        if head != "kind":
+            heads[f"{head}.bias"] = module.bias.detach().numpy().astype(np.float16)
+    np.savez(folder / "heads.npz", **heads)
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    card = {
+        "name": name,
+        "trained": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        "types": CLAIM_TYPES,
+        "stances": STANCES,
+        "keys": saved["keys"],
+        **(json.loads(calibration.read_text()) if calibration else uncalibrated()),
+    }
+    (folder / "model.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def _without_spares(network: Reader, vocabulary: list[str]) -> list[str]:
+    """The vocabulary without BERT's thousand spare places, which nothing uses; the network's vectors likewise."""
+    kept = [number for number, piece in enumerate(vocabulary) if not piece.startswith("[unused")]
+    network.words = torch.nn.Embedding.from_pretrained(network.words.weight.detach()[kept])
+    return [vocabulary[number] for number in kept]
+
+
+def uncalibrated() -> dict[str, Any]:
+    """Takes the chances as they are, and keeps nearly all finds."""
+    return {
+        "calibration": dict.fromkeys(CLAIM_TYPES, (0.0, 0.5, 0.5)),
+        "agreement": 0.0,
+        "lexicon": 1.0,
+        "hints": dict.fromkeys(STANCES, 1.0),
+        "keep": 0.2,
+        "harm": 0.5,
+        "relevant": 0.5,
+    }
+
+
+if __name__ == "__main__":
+    main()

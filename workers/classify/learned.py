@@ -1,0 +1,165 @@
+"""Finds claims with the trained network: cuts the text, looks, and says of each find what it is, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from monitor.topic import Folded, TopicError
+from monitor.topic.lexicon import Proposition
+from monitor.words import ClaimType, Stance
+from workers.classify.found import Finds, Found
+from workers.classify.network import Array, Card, Network, Opinion, Sight
+from workers.classify.numbers import read_number
+from workers.classify.segment import sentence_ends
+from workers.classify.spans import Span, find_spans, words_of
+from workers.classify.windows import windows, worth_reading
+from workers.classify.wordpiece import Piece, WordPieces
+
+_EDGES = " \t\n.,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
+_WITH_DISTANCE = "reports with distance"
+
+
+class Learned:
+    """A network and the propositions that its keys stand for. Raises TopicError where the lexicon lacks one."""
+
+    def __init__(self, network: Network, propositions: Mapping[str, Proposition]) -> None:
+        card = network.card
+        for key in card.keys:
+            if key not in propositions:
+                raise TopicError(
+                    f"the model knows a claim {key!r} that the lexicon lacks; add it there, or train anew (`make train`)"
+                )
+        self.card = card
+        self.version = network.version
+        self._network = network
+        self._words = WordPieces(network.vocabulary)
+        self._propositions = [propositions[key] for key in card.keys]
+        self._numbers = {key: number for number, key in enumerate(card.keys)}
+        self._of_kind = [np.array([p.type == kind for p in self._propositions]) for kind in card.types]
+
+    def find(self, folded: Folded, places: Sequence[tuple[int, int]], hints: Sequence[Found] = ()) -> Finds:
+        """The claims of a text. `places` are the sorted spans of the folded text where the topic is named; `hints` are the claims
+        that the rules find: where they agree a find is surer, and the lexicon knows rare propositions by name."""
+        claims: list[Found] = []
+        harm = relevant = 0.0
+        for part, sight in self.look(folded, places):
+            harm, relevant = max(harm, sight.harm), max(relevant, sight.relevant)
+            claims += self._claims(folded, part, sight, hints)
+        return Finds(tuple(claims), harm >= self.card.harm, relevant >= self.card.relevant)
+
+    def look(self, folded: Folded, places: Sequence[tuple[int, int]]) -> Iterator[tuple[list[Piece], Sight]]:
+        """The windows of a text, and what the network sees in each."""
+        pieces = self._words.cut(folded.text)
+        for first, last in worth_reading(windows(pieces, sentence_ends(folded.text)), pieces, places):
+            part = pieces[first:last]
+            yield part, self._network.look([self._words.first, *(number for number, _, _ in part), self._words.last])
+
+    def judge(self, sight: Sight, span: Span) -> Opinion:
+        """What the network thinks of one span of a window."""
+        return self._network.judge(sight.states, span.kind, span.first, span.last)
+
+    def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[Found]:
+        kept: list[tuple[Span, tuple[int, int], list[Found], float]] = []
+        for span in spans_of(part, folded, sight):
+            quote = quote_of(folded, part, span)
+            agreeing = hints_for(self.card.types[span.kind], quote, hints)
+            chance = chance_of(span, sight, bool(agreeing), self.card)
+            if chance >= self.card.keep:
+                kept.append((span, quote, agreeing, chance))
+        return [
+            self._found(
+                folded.text[part[span.first][1] : part[span.last - 1][2]],
+                span.kind,
+                quote,
+                agreeing,
+                chance,
+                self.judge(sight, span),
+            )
+            for span, quote, agreeing, chance in kept
+        ]
+
+    def _found(
+        self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
+    ) -> Found:
+        weights = np.where(self._of_kind[kind], opinion.keys, 0.0)
+        for hint in hints:
+            if hint.proposition.key in self._numbers:
+                weights[self._numbers[hint.proposition.key]] *= self.card.lexicon
+        proposition = self._propositions[int(np.argmax(weights))]
+        wording = next((hint.by for hint in hints if hint.proposition is proposition), None)
+        stances = weighed_stances(opinion, hints, self.card)
+        stance = self.card.stances[int(np.argmax(stances))]
+        return Found(
+            start=quote[0],
+            end=quote[1],
+            type=proposition.type,
+            stance=_stance(stance),
+            distance=stance == _WITH_DISTANCE,
+            testimonial=opinion.own > 0.5,
+            proposition=proposition,
+            number=read_number(proposition.number, text) if proposition.number else None,
+            confidence=round(chance, 3),
+            by=f"read as the claim {proposition.key} by the model" + (f", and {wording}" if wording else ""),
+            cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
+        )
+
+
+def spans_of(part: Sequence[Piece], folded: Folded, sight: Sight) -> list[Span]:
+    """The spans of a window that may carry a claim, however sure."""
+    return find_spans(words_of(part, folded.text), sight.inside.tolist(), sight.begin.tolist())
+
+
+def hints_for(kind: ClaimType, quote: tuple[int, int], hints: Sequence[Found]) -> list[Found]:
+    """The hints of a type that share words with a quote."""
+    return [hint for hint in hints if hint.type == kind and hint.start < quote[1] and quote[0] < hint.end]
+
+
+def weighed_stances(opinion: Opinion, hints: Sequence[Found], card: Card) -> Array:
+    """The chances of the stances, where the rules' reading of the same words counts as well; they need not sum to 1."""
+    stances = opinion.stances.copy()
+    if hints:
+        read = stance_name(hints[0])
+        stances[card.stances.index(read)] *= card.hints[read]
+    return stances
+
+
+def stance_name(found: Found) -> str:
+    """The stance as the network names it: distance is a stance of its own."""
+    return _WITH_DISTANCE if found.stance == "reports" and found.distance else found.stance
+
+
+def chance_of(span: Span, sight: Sight, agreed: bool, card: Card) -> float:
+    """The calibrated chance that the text makes a claim of the span's type. `agreed`: the rules find one there too."""
+    a, b, c = card.calibration[card.types[span.kind]]
+    odds = a + b * logit(span.inside) + c * logit(float(sight.types[span.kind])) + card.agreement * agreed
+    return 1 / (1 + math.exp(-odds))
+
+
+def logit(chance: float) -> float:
+    """The log odds of a chance, kept finite."""
+    chance = min(max(chance, 1e-4), 1 - 1e-4)
+    return math.log(chance / (1 - chance))
+
+
+def _stance(name: str) -> Stance:
+    found: Stance = "reports" if name == _WITH_DISTANCE else name  # type: ignore[assignment]
+    return found
+
+
+def quote_of(folded: Folded, part: Sequence[Piece], span: Span) -> tuple[int, int]:
+    """The span in the original without signs and white space at its ends; a hashtag keeps its sign."""
+    first, last = folded.span(part[span.first][1], part[span.last - 1][2])
+    text = folded.original
+    low, high = first, last
+    while low < high and text[low] in _EDGES:
+        low += 1
+    while high > low and text[high - 1] in _EDGES:
+        high -= 1
+    if low == high:
+        return first, last
+    if low > 0 and text[low - 1] == "#":
+        low -= 1
+    return low, high
