@@ -27,11 +27,12 @@ from monitor.collectors.run import SourceWatch
 from monitor.datadir import WorkerSlot, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.intake import Intake, pseudonyms_of
-from monitor.pause import pause, until
+from monitor.pause import either, pause, until
 from monitor.settings import Settings, Source
 from monitor.store import Database, StoreError, sources
 from monitor.stream import Stream, StreamError
-from monitor.topic import Topic, load_topic
+from monitor.topic import Topic, TopicError, load_topic
+from monitor.topic.follow import Follower
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
@@ -43,6 +44,8 @@ Job = Callable[[], Awaitable[None]]
 ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
 STOP_WITHIN_S = 15.0
 FOLLOW_EVERY_S = 2.0
+LOOK_EVERY_S = 2.0  # at the topic pack's files
+LOOK_AGAIN_S = 0.5  # while they are being written
 
 
 class DaemonError(Exception):
@@ -53,14 +56,23 @@ class Daemon:
     """The roles of one process on open connections. `workers` counts this process and the worker processes that it starts."""
 
     def __init__(
-        self, settings: Settings, topic: Topic, stream: Stream, database: Database, *, slot: str = "worker", workers: int = 1
+        self,
+        settings: Settings,
+        topic: Topic,
+        stream: Stream,
+        database: Database,
+        *,
+        slot: str = "worker",
+        workers: int = 1,
+        follower: Follower | None = None,
     ) -> None:
         self.settings = settings
-        self.topic = topic
         self.stream = stream
         self.database = database
         self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
         self.judge = Judge(topic, settings.alerts.jurisdictions)
+        self._follower = follower or Follower(settings.topic_folder)
+        self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
@@ -83,7 +95,7 @@ class Daemon:
 
     async def _jobs(self, roles: tuple[Role, ...], stop: asyncio.Event) -> dict[str, Job]:
         """What runs side by side, by name; each can be started anew by itself."""
-        jobs: dict[str, Job] = {}
+        jobs: dict[str, Job] = {"follow the topic pack": partial(self._follow_pack, stop)}
         if "work" in roles:
             for partition in range(self.settings.redis.partitions):
                 jobs[f"work {partition}"] = partial(self._work, partition, stop)
@@ -101,7 +113,30 @@ class Daemon:
         return jobs
 
     async def _work(self, partition: int, stop: asyncio.Event) -> None:
-        await Worker(self.slot, self.stream, self.database, self.judge, self.settings, partition).run(stop)
+        """Keeps a worker at the partition; another takes over between two batches when the topic pack has changed."""
+        while not stop.is_set():
+            renewed = self._renewed
+            async with either(stop, renewed) as over:
+                await Worker(self.slot, self.stream, self.database, self.judge, self.settings, partition).run(over)
+            if renewed.is_set() and not stop.is_set():
+                log.info("posts are judged by the changed topic pack", partition=partition)
+
+    async def _follow_pack(self, stop: asyncio.Event) -> None:
+        """Looks at the topic pack's files now and then, and takes up what has changed; a broken pack leaves the last good one."""
+        while not stop.is_set():
+            await pause(stop, LOOK_EVERY_S if self._follower.settled else LOOK_AGAIN_S)
+            try:
+                topic = await asyncio.to_thread(self._follower.look)
+                if topic is not None:
+                    self._take_up(topic, await asyncio.to_thread(Judge, topic, self.settings.alerts.jurisdictions))
+            except TopicError as error:
+                log.error("the changed topic pack cannot be used, going on with the one before it", error=str(error))
+
+    def _take_up(self, topic: Topic, judge: Judge) -> None:
+        self.intake.keywords, self.judge = topic.keywords, judge
+        renewed, self._renewed = self._renewed, asyncio.Event()
+        renewed.set()
+        log.info("topic pack loaded anew", lexicon=topic.version, register=topic.register.version, entries=len(topic.register))
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
         collector = open_collector(source)
@@ -224,6 +259,7 @@ async def run(
     if with_parent:
         loop.add_reader(sys.stdin.fileno(), stop.set)
     os.umask(0o077)
+    follower = Follower(settings.topic_folder)
     topic = await asyncio.to_thread(load_topic, settings.topic_folder)
     alone = roles != ALL_ROLES
     joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
@@ -231,7 +267,8 @@ async def run(
         following = asyncio.create_task(_follow(settings, joined, stop))
         with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
             name = slot.name if slot else ""
-            await Daemon(settings, topic, stream, database, slot=name, workers=workers).run(roles, stop, ready)
+            daemon = Daemon(settings, topic, stream, database, slot=name, workers=workers, follower=follower)
+            await daemon.run(roles, stop, ready)
         await _cancelled(following)
 
 

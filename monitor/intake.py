@@ -65,7 +65,7 @@ class Intake:
 
     def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms) -> None:
         self._stream = stream
-        self._keywords = keywords
+        self.keywords = keywords  # another set may take its place at any time
         self._pseudonyms = pseudonyms
 
     async def offer(self, posts: Sequence[Post], *, source: str, cursor: str | None = None) -> Offered:
@@ -73,7 +73,7 @@ class Intake:
 
         Raises StreamUnavailable; to offer the same posts again is then safe.
         """
-        ours = [post for post in posts if self._keywords.find(post.text)]
+        ours = [post for post in posts if self.keywords.find(post.text)]
         items = [Item(key=post.version, data=words.encode(self._ready(post, source))) for post in ours]
         new = await self._stream.publish(items, source=source if cursor is not None else None, cursor=cursor)
         accepted = sum(new)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 
@@ -28,3 +29,21 @@ async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
             await asyncio.wait({working}, timeout=0.1)
     if not working.cancelled():
         working.result()
+
+
+@asynccontextmanager
+async def either(*events: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """An event that is set as soon as one of these is."""
+    first = asyncio.Event()
+
+    async def follow(event: asyncio.Event) -> None:
+        await event.wait()
+        first.set()
+
+    following = [asyncio.create_task(follow(event)) for event in events]
+    try:
+        yield first
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)

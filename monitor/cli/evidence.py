@@ -8,7 +8,7 @@ import click
 
 from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_json, print_page
-from monitor.topic import Register, load_topic
+from monitor.topic import Citation, Register, load_topic
 from monitor.words import CLAIM_TYPES, Page
 
 
@@ -57,13 +57,22 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
     print(f"{entry.id}  {entry.type}  as of {entry.as_of}")
     for place, verdict in entry.verdicts.items():
         print(plain(f"{place}: {verdict}"))
-    for name, value in entry.scope.items():
-        print(plain(f"only for {name}: {value}"))
+    for name, values in entry.scope.items():
+        print(plain(f"only for {name}: {', '.join(values)}"))
+    if entry.clashes:
+        print(plain(f"cannot hold beside: {', '.join(entry.clashes)}"))
     if entry.note:
         print(plain(f"Note: {entry.note}"))
     print("\nCitations")
     for citation in entry.citations:
-        print(plain(f"- [{citation.id}] {citation.citation} {citation.url or ''}"))
+        print(plain(f"- [{citation.id}] {citation.citation} ({_kind_of(citation)})"))
+        for address in filter(None, (citation.url, *citation.also)):
+            print(f"  {plain(address)}")
+
+
+def _kind_of(citation: Citation) -> str:
+    parts = [citation.kind, f"n={citation.n}" if citation.n is not None else "", str(citation.year or "")]
+    return ", ".join(filter(None, [*parts, "from memory" if citation.mark == "from memory" else ""]))
 
 
 @evidence.command("check", epilog="Example:  exowatch evidence check")
@@ -71,13 +80,17 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
 def check(context: click.Context) -> int:
     """Check the register: missing citations, unknown verdicts, entries that clash; and name those whose record is old.
 
-    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one.
+    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one. Nor is a loose end,
+    such as an entry that no claim of the lexicon names.
     """
-    register = _register(context)
+    topic = load_topic(settings_of(context).topic_folder)
+    register = topic.register
     problems, stale = register.check(), register.stale()
+    loose = register.loose_ends(topic.lexicon.propositions.values())
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
-    for entry in stale:
-        print(plain(entry))
-    print(f"{len(register)} entries, version {register.version}: {len(problems)} problems, {len(stale)} with an old record")
+    for line in (*stale, *loose):
+        print(plain(line))
+    counts = f"{len(problems)} problems, {len(stale)} with an old record, {len(loose)} loose ends"
+    print(f"{len(register)} entries, version {register.version}: {counts}")
     return 1 if problems else 0

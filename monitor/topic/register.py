@@ -5,22 +5,36 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from monitor.topic.errors import TopicError, fields_of, read_yaml
+from monitor.topic.errors import TopicError, fields_of, read_yaml, texts_of
+from monitor.topic.lexicon import Proposition
 from monitor.words import CLAIM_TYPES, VERDICTS, ClaimType, Verdict
 
 MARKS = ("found", "from memory")
-KINDS = ("regulator", "law", "trial", "review", "case report", "laboratory", "society", "press", "market", "claim seen")
+CLAIM_SEEN = "claim seen"  # where a claim is merely made: never evidence for its verdict
+KINDS = (
+    "regulator", "law",
+    "controlled trial", "uncontrolled study", "registered trial", "case report", "conference abstract",
+    "review", "survey", "laboratory",
+    "society", "opinion", "press", "market", CLAIM_SEEN,
+)  # fmt: skip
+SCOPES = {"route": ("topical", "injected", "infused"), "material": ("human", "plant", "animal")}
 STALE_MONTHS = 24
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{1,79}$")
+_PLACE = re.compile(r"^(?:[A-Z]{2}|global)$")
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """One source behind an entry. `mark` says whether it was read for this register or is cited from memory."""
+    """One source behind an entry. `mark` says whether it was read for this register or is cited from memory.
+
+    n     how many took part (planned, where a trial is only registered); of a review the studies, of a survey the sellers
+    also  further addresses: the copy that was read where `url` is the original, or a second report
+    """
 
     id: str
     citation: str
@@ -29,10 +43,14 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     n: int | None = None
     year: int | None = None
     mark: str = "found"
+    also: tuple[str, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the register. `verdicts` are keyed by jurisdiction (US, UK, EU, KR …) or `global`."""
+    """One row of the register. `verdicts` are keyed by jurisdiction (US, UK, EU, KR …) or `global`.
+
+    `scope` says for which routes and materials they hold; without one they hold for any.
+    """
 
     id: str
     type: ClaimType
@@ -40,9 +58,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: dict[str, Verdict]
     as_of: dt.date
     citations: tuple[Citation, ...]
-    scope: dict[str, str] = {}
+    scope: dict[str, tuple[str, ...]] = {}
     note: str = ""
     clashes: tuple[str, ...] = ()
+
+    def verdict_in(self, place: str) -> Verdict | None:
+        """What the entry says for a jurisdiction, by name or because it says so for all the world."""
+        return self.verdicts.get(place, self.verdicts.get("global"))
 
 
 class Register:
@@ -65,11 +87,19 @@ class Register:
         day = today or dt.datetime.now(dt.UTC).date()
         problems: list[str] = []
         seen: set[str] = set()
+        cited: dict[str, tuple[Citation, str]] = {}
         for entry in self._all:
             if entry.id in seen:
                 problems.append(f"{entry.id}: two entries have this id; ids are distinct")
             seen.add(entry.id)
-            problems += self._problems_of(entry, day)
+            problems += _problems_of(entry, day)
+            problems += self._clashes_of(entry)
+            for cite in entry.citations:
+                first, where = cited.setdefault(cite.id, (cite, entry.id))
+                if cite != first:
+                    problems.append(
+                        f"{entry.id}: citation {cite.id} is not the same as in {where}; mend both, or give one another id"
+                    )
         return problems
 
     def stale(self, today: dt.date | None = None) -> list[str]:
@@ -82,29 +112,44 @@ class Register:
             if months >= STALE_MONTHS
         ]
 
-    def _problems_of(self, entry: Entry, day: dt.date) -> list[str]:
-        problems = []
-        if not entry.citations:
-            problems.append(f"{entry.id}: no citation; a verdict needs at least one source")
-        problems += [
-            f"{entry.id}: citation {cite.id} has no address; it was found on a page, so name it"
-            for cite in entry.citations
-            if cite.mark == "found" and not cite.url
-        ]
-        for place, verdict in entry.verdicts.items():
-            if verdict not in VERDICTS:
-                problems.append(f"{entry.id}: verdict {verdict!r} for {place} is unknown; use one of {', '.join(VERDICTS)}")
-        if entry.as_of > day:
-            problems.append(f"{entry.id}: as of {entry.as_of}, which is in the future")
+    def loose_ends(self, propositions: Collection[Proposition]) -> list[str]:
+        """Where lexicon and register do not meet, one sentence each: nothing is wrong, but an editor may have meant more.
+
+        An entry that no proposition names decides nothing, and one that says nothing of the jurisdiction whose authority a
+        proposition names decides it by the verdict for another place.
+        """
+        known = {proposition.entry for proposition in propositions}
+        lines = [f"{entry_id}: no claim of the lexicon names this entry" for entry_id in self.entries if entry_id not in known]
+        for proposition in propositions:
+            entry, place = self.get(proposition.entry), proposition.jurisdiction
+            if entry and place and entry.verdict_in(place) is None:
+                lines.append(f"{entry.id}: says nothing for {place}, of which the claim {proposition.key} of the lexicon speaks")
+        return lines
+
+    def _clashes_of(self, entry: Entry) -> Iterator[str]:
         for other_id in entry.clashes:
             other = self.entries.get(other_id)
             if other is None:
-                problems.append(f"{entry.id}: clashes with {other_id!r}, which is not in the register")
+                yield f"{entry.id}: clashes with {other_id!r}, which is not in the register"
                 continue
-            for place in sorted(entry.verdicts.keys() & other.verdicts.keys()):
-                if entry.verdicts[place] == other.verdicts[place] == "supported":
-                    problems.append(f"{entry.id} and {other_id} cannot both be supported for {place}")
-        return problems
+            for place in sorted(entry.verdicts.keys() | other.verdicts.keys()):
+                if entry.verdict_in(place) == other.verdict_in(place) == "supported":
+                    yield f"{entry.id} and {other_id} cannot both be supported for {place}"
+
+
+def _problems_of(entry: Entry, day: dt.date) -> Iterator[str]:
+    if not entry.citations:
+        yield f"{entry.id}: no citation; a verdict needs at least one source"
+    elif all(cite.kind == CLAIM_SEEN for cite in entry.citations) and set(entry.verdicts.values()) != {"unsupported"}:
+        yield f"{entry.id}: cites only where the claim is made; a verdict other than unsupported needs a source that bears it out"
+    for cite in entry.citations:
+        if cite.mark == "found" and not cite.url and not cite.also:
+            yield f"{entry.id}: citation {cite.id} has no address; it was found on a page, so name it"
+    for place, verdict in entry.verdicts.items():
+        if verdict not in VERDICTS:
+            yield f"{entry.id}: verdict {verdict!r} for {place} is unknown; use one of {', '.join(VERDICTS)}"
+    if entry.as_of > day:
+        yield f"{entry.id}: as of {entry.as_of}, which is in the future"
 
 
 def _months(since: dt.date, until: dt.date) -> int:
@@ -152,9 +197,9 @@ def _entry(raw: Any, where: str) -> Entry:
         verdicts=_verdicts(values["verdicts"], where),
         as_of=_date(values["as_of"], where),
         citations=tuple(_citation(c, f"{where}, citation {n}") for n, c in enumerate(values["citations"], 1)),
-        scope={str(k): str(v) for k, v in (values.get("scope") or {}).items()},
+        scope=_scope(values.get("scope") or {}, f"{where}, scope"),
         note=(values.get("note") or "").strip(),
-        clashes=tuple(values.get("clashes") or ()),
+        clashes=texts_of(values["clashes"], f"{where}, clashes") if values.get("clashes") else (),
     )
 
 
@@ -165,9 +210,22 @@ def _verdicts(raw: dict[Any, Any], where: str) -> dict[str, Verdict]:
         # YAML reads a bare NO as false: Norway must be quoted.
         if not isinstance(place, str):
             raise TopicError(f"{where}: the jurisdiction {place!r} is not a text; put it in quotes")
-        if verdict not in get_args(Verdict):
+        if not _PLACE.match(place):
+            raise TopicError(f"{where}: a jurisdiction is two capital letters, such as US, or global, not {place!r}")
+        if verdict not in VERDICTS:
             raise TopicError(f"{where}: unknown verdict {verdict!r} for {place}; allowed are {', '.join(VERDICTS)}")
     return dict(raw)
+
+
+def _scope(raw: dict[Any, Any], where: str) -> dict[str, tuple[str, ...]]:
+    values = fields_of(raw, where, {}, dict.fromkeys(SCOPES, (str, list)))
+    scope = {}
+    for name, value in values.items():
+        scope[name] = (value,) if isinstance(value, str) else texts_of(value, f"{where}, {name}")
+        for one in scope[name]:
+            if one not in SCOPES[name]:
+                raise TopicError(f"{where}: unknown {name} {one!r}; allowed are {', '.join(SCOPES[name])}")
+    return scope
 
 
 def _date(raw: Any, where: str) -> dt.date:
@@ -177,7 +235,8 @@ def _date(raw: Any, where: str) -> dt.date:
 
 
 def _citation(raw: Any, where: str) -> Citation:
-    values = fields_of(raw, where, {"id": str, "citation": str, "kind": str}, {"url": str, "n": int, "year": int, "mark": str})
+    optional = {"url": str, "also": list, "n": int, "year": int, "mark": str}
+    values = fields_of(raw, where, {"id": str, "citation": str, "kind": str}, optional)
     if values["kind"] not in KINDS:
         raise TopicError(f"{where}: unknown kind {values['kind']!r}; allowed are {', '.join(KINDS)}")
     if values.get("mark", "found") not in MARKS:
@@ -190,4 +249,5 @@ def _citation(raw: Any, where: str) -> Citation:
         n=values.get("n"),
         year=values.get("year"),
         mark=values.get("mark", "found"),
+        also=texts_of(values["also"], f"{where}, also") if values.get("also") else (),
     )
