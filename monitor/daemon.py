@@ -35,6 +35,8 @@ from monitor.topic import Topic, load_topic
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
+from workers.reader import PostReader
+from workers.readers import opened_reader
 
 log = structlog.get_logger()
 
@@ -70,7 +72,9 @@ class Daemon:
         async with AsyncExitStack() as stack:
             if "serve" in roles:
                 self.address = await stack.enter_async_context(self._served())
-            jobs = await self._jobs(roles, stop)
+            reading = opened_reader(self.settings.classifier, self.topic, self.judge, self.database)
+            posts = await stack.enter_async_context(reading)
+            jobs = await self._jobs(roles, posts, stop)
             tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
             ready(self)
             await stop.wait()
@@ -81,12 +85,12 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _jobs(self, roles: tuple[Role, ...], stop: asyncio.Event) -> dict[str, Job]:
+    async def _jobs(self, roles: tuple[Role, ...], posts: PostReader, stop: asyncio.Event) -> dict[str, Job]:
         """What runs side by side, by name; each can be started anew by itself."""
         jobs: dict[str, Job] = {}
         if "work" in roles:
             for partition in range(self.settings.redis.partitions):
-                jobs[f"work {partition}"] = partial(self._work, partition, stop)
+                jobs[f"work {partition}"] = partial(self._work, partition, posts, stop)
             for number in range(1, self.workers):
                 jobs[f"worker process {number}"] = partial(keep_worker, self.settings, number, stop)
         if "deliver" in roles:
@@ -100,8 +104,8 @@ class Daemon:
                 jobs[f"collect {source.name}"] = partial(self._collect, source, stop)
         return jobs
 
-    async def _work(self, partition: int, stop: asyncio.Event) -> None:
-        await Worker(self.slot, self.stream, self.database, self.judge, self.settings, partition).run(stop)
+    async def _work(self, partition: int, posts: PostReader, stop: asyncio.Event) -> None:
+        await Worker(self.slot, self.stream, self.database, posts, self.settings, partition).run(stop)
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
         collector = open_collector(source)

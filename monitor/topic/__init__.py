@@ -29,7 +29,10 @@ __all__ = [
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register has its own."""
+    """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register has its own.
+
+    `guide` is what a language model is told about reading this topic, beside the lexicon; empty where the pack has none.
+    """
 
     name: str
     title: str
@@ -37,12 +40,13 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     lexicon: Lexicon
     register: Register
     version: str
+    guide: str = ""
 
 
 def load_topic(folder: Path) -> Topic:
     """The topic pack in `folder` (see docs/topic-pack.md). Raises TopicError naming the file, the place and what is allowed."""
     file = folder / "topic.yaml"
-    optional = {"title": str, "keywords": str, "lexicon": str, "register": str}
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "guide": str}
     values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
     keywords_file = folder / (values.get("keywords") or "keywords.yaml")
     lexicon_folder = folder / (values.get("lexicon") or "lexicon")
@@ -61,7 +65,16 @@ def load_topic(folder: Path) -> Topic:
         lexicon=lexicon,
         register=register,
         version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
+        guide=_guide(folder / values["guide"]) if values.get("guide") else "",
     )
+
+
+def _guide(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise TopicError(f"{file}: cannot be read: {reason}") from None
 
 
 def _version(files: list[Path]) -> str:
