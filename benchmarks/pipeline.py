@@ -15,8 +15,10 @@ from monitor.store.record import Judged
 from monitor.stream import Item, Stream
 from monitor.words import Post, encode
 from workers.alert import drafts
-from workers.pipeline import BATCH, Worker
+from workers.pipeline import Worker
+from workers.reader import LocalReader
 
+BATCH = LocalReader.batch
 _FIRST = 1_790_000_000_000 << 21
 
 
@@ -43,7 +45,7 @@ async def run(scale: Scale) -> list[Figure]:
                 await stream.publish([Item(post.version, encode(post)) for post in fresh()])
                 stop = asyncio.Event()
                 started = time.perf_counter()
-                worker = asyncio.create_task(Worker("bench-0", stream, whole, judge, settings).run(stop))
+                worker = asyncio.create_task(Worker("bench-0", stream, whole, LocalReader(judge), settings).run(stop))
 
                 async def empty() -> bool:
                     return (await stream.stats()).length == 0

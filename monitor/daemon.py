@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 import structlog
@@ -36,6 +36,7 @@ from monitor.topic.follow import Follower
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
+from workers.readers import opened_reader
 
 log = structlog.get_logger()
 
@@ -67,15 +68,20 @@ class Daemon:
         follower: Follower | None = None,
     ) -> None:
         self.settings = settings
+        self.topic = topic
         self.stream = stream
         self.database = database
         self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
-        self.judge = Judge(topic, settings.alerts.jurisdictions)
         self._follower = follower or Follower(settings.topic_folder)
         self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Loaded with its model when it is first asked for: only the workers' role is."""
+        return Judge(self.topic, self.settings.alerts.jurisdictions)
 
     async def run(self, roles: tuple[Role, ...], stop: asyncio.Event, ready: Callable[[Daemon], None]) -> None:
         """Plays the roles until `stop` is set, then lets each finish what it has in hand. Raises DaemonError."""
@@ -116,8 +122,9 @@ class Daemon:
         """Keeps a worker at the partition; another takes over between two batches when the topic pack has changed."""
         while not stop.is_set():
             renewed = self._renewed
-            async with either(stop, renewed) as over:
-                await Worker(self.slot, self.stream, self.database, self.judge, self.settings, partition).run(over)
+            reading = opened_reader(self.settings.classifier, self.topic, self.judge, self.database)
+            async with either(stop, renewed) as over, reading as posts:
+                await Worker(self.slot, self.stream, self.database, posts, self.settings, partition).run(over)
             if renewed.is_set() and not stop.is_set():
                 log.info("posts are judged by the changed topic pack", partition=partition)
 
@@ -133,7 +140,8 @@ class Daemon:
                 log.error("the changed topic pack cannot be used, going on with the one before it", error=str(error))
 
     def _take_up(self, topic: Topic, judge: Judge) -> None:
-        self.intake.keywords, self.judge = topic.keywords, judge
+        self.topic, self.judge = topic, judge
+        self.intake.keywords = topic.keywords
         renewed, self._renewed = self._renewed, asyncio.Event()
         renewed.set()
         log.info("topic pack loaded anew", lexicon=topic.version, register=topic.register.version, entries=len(topic.register))

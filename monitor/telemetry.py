@@ -19,7 +19,13 @@ classified = Counter("exowatch_mentions_classified", "Mentions judged", registry
 classify_seconds = Histogram(
     "exowatch_classify_seconds",
     "Time to judge one mention",
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1),
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30),
+    registry=registry,
+)
+fallbacks = Counter(
+    "exowatch_classifier_fallbacks",
+    "Mentions that the local classifier judged in place of the model",
+    ["reason"],
     registry=registry,
 )
 stored = Counter("exowatch_mentions_stored", "Mentions written to the database", ["change"], registry=registry)

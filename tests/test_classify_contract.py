@@ -162,5 +162,5 @@ def test_the_platforms_word_for_the_language_is_taken() -> None:
 
 def test_versions_are_named() -> None:
     judgement = JUDGE.judge("1", "exosomes")
-    assert judgement.classifier.startswith("rules-")
+    assert "+rules-" in judgement.classifier, "model, rules and lexicon each have a version"
     assert len(judgement.register) == 12

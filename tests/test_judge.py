@@ -56,7 +56,7 @@ def found(entry: str | None, jurisdiction: str | None = None) -> Found:
         proposition=proposition,
         number=None,
         confidence=0.8,
-        wording="@agency + @approve",
+        by="the lexicon's claim x-approved matched by the wording [@agency + @approve]",
         cue="plain",
     )
 

@@ -46,6 +46,7 @@ ROWS = {
         VALUES (9, 'claim.new', 'claim.new:c_1', 6, 'c_1', 7, 0, 'New.')
     """,
 }
+ROWS["0002"] = ROWS["0001"] + "; INSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
 
 
 def open_database(store_url: str) -> Database:

@@ -20,6 +20,7 @@ from monitor.words import Post
 from tests.servers import RedisServer
 from workers.judgement import Judge
 from workers.pipeline import Worker
+from workers.reader import LocalReader
 
 TEXT = "Exosomes cure arthritis"
 
@@ -39,7 +40,7 @@ async def stream(redis_url: str) -> AsyncIterator[Stream]:
 @asynccontextmanager
 async def working(stream: Stream, database: Database, judge: Judge, name: str = "worker-0", **more: Any) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    running = asyncio.create_task(Worker(name, stream, database, judge, Settings(), **more).run(stop))
+    running = asyncio.create_task(Worker(name, stream, database, LocalReader(judge), Settings(), **more).run(stop))
     try:
         yield
     finally:

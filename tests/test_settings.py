@@ -31,7 +31,7 @@ def test_the_shipped_file_starts_without_any_credential() -> None:
 
 def test_the_shipped_file_says_the_defaults(tmp_path: Path) -> None:
     shipped, empty = load(DEFAULT_FILE), settings(tmp_path, "")
-    for section in ("redis", "store", "api", "privacy", "alerts"):
+    for section in ("redis", "store", "api", "privacy", "alerts", "classifier"):
         assert getattr(shipped, section) == getattr(empty, section)
 
 

@@ -15,8 +15,8 @@ from monitor.topic import Topic, fold, load_topic
 from monitor.words import CLAIM_TYPES
 from training.examples import STANCES, read_posts
 from training.train import HERE, PACK, kept_apart
-from workers.classify.language import likely_languages
 from workers.classify.found import Found
+from workers.classify.language import likely_languages
 from workers.classify.learned import Learned, hints_for, logit, quote_of, spans_of, weighed_stances
 from workers.classify.network import Network, Opinion
 from workers.classify.rules import Rules

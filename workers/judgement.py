@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence
-from workers.classify import Classifier, Found
+from workers.classify import Classifier, Found, Reading
 from workers.identify import identify
 from workers.judge import Ruling, explain, rule
 
@@ -25,7 +25,10 @@ class Judge:
 
     def weigh(self, id: str, text: str, lang: str | None = None) -> tuple[Judgement, dict[str, str]]:  # noqa: A002
         """The judgement, and by claim id the register's entries that decided its verdicts (none: the burden of proof did)."""
-        reading = self.classifier.read(text, lang)
+        return self.weigh_reading(id, text, self.classifier.read(text, lang), self.classifier.version)
+
+    def weigh_reading(self, id: str, text: str, reading: Reading, classifier: str) -> tuple[Judgement, dict[str, str]]:  # noqa: A002
+        """As `weigh`, for a text that `classifier` (a version) has read."""
         weighed = [(found, rule(found, self._topic.register, self._jurisdictions)) for found in reading.claims]
         claims = tuple(_occurrence(text, found, ruling) for found, ruling in weighed)
         judgement = Judgement(
@@ -35,7 +38,7 @@ class Judge:
             adverse_event=reading.adverse_event,
             alert=any(claim.alerting for claim in claims),
             claims=claims,
-            classifier=self.classifier.version,
+            classifier=classifier,
             register=self._topic.register.version,
         )
         entries = {claim.claim_id: ruling.entry for claim, (_, ruling) in zip(claims, weighed, strict=True) if ruling.entry}

@@ -7,7 +7,6 @@ knows what it has already (`monitor.store.record`), so a repeat changes nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import structlog
@@ -18,14 +17,14 @@ from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
 from monitor.store.record import Judged, Recorded
 from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
-from monitor.words import decode_post, public_id
+from monitor.words import Post, decode_post, public_id
 from workers.alert import drafts
-from workers.judgement import Judge
+from workers.reader import Given, PostReader, Weighed
 
 log = structlog.get_logger()
 
-BATCH = 100  # entries at a time: enough to share a transaction's cost, few enough to be quick after a crash
 WAIT_S = 1.0
+RENEW_EVERY_S = 5.0  # how often entries whose judgement takes long are said to be in hand; and the wait for them at a stop
 TROUBLE_S = 1.0  # pause while Redis or the database is away
 
 
@@ -37,7 +36,7 @@ class Worker:
         name: str,
         stream: Stream,
         database: Database,
-        judge: Judge,
+        posts: PostReader,
         settings: Settings,
         partition: int = 0,
         claim_after_s: float = CLAIM_AFTER_S,
@@ -45,8 +44,9 @@ class Worker:
         self._reader: Reader = stream.reader(name, partition, claim_after_s=claim_after_s)
         self._stream = stream
         self._database = database
-        self._judge = judge
+        self._posts = posts
         self._settings = settings
+        self._renew_every_s = min(RENEW_EVERY_S, claim_after_s / 3)
         self._log = log.bind(worker=name)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -54,7 +54,7 @@ class Worker:
         try:
             while not stop.is_set():
                 try:
-                    entries = await self._reader.read(BATCH, WAIT_S)
+                    entries = await self._reader.read(self._posts.batch, WAIT_S)
                     if entries:
                         await self._work(entries, stop)
                 except StreamUnavailable as error:
@@ -65,7 +65,11 @@ class Worker:
             await self._reader.close()
 
     async def _work(self, entries: list[Entry], stop: asyncio.Event) -> None:
-        judged, failed = await asyncio.to_thread(self._judge_all, entries)
+        outcome = await self._judged(entries, stop)
+        if outcome is None:
+            await self._reader.hand_back(entries)
+            return
+        judged, failed = outcome
         while True:
             try:
                 changes, not_recorded = await self._record(judged)
@@ -83,28 +87,53 @@ class Worker:
         telemetry.failed_entries.inc(len(failed))
         await self._tell(changes)
 
-    def _judge_all(self, entries: Sequence[Entry]) -> tuple[dict[str, Judged], dict[str, str]]:
-        """Judgements by entry id, and the errors of entries that cannot be judged. Pure computing: it runs in a thread."""
-        judged, failed = {}, {}
+    async def _judged(self, entries: list[Entry], stop: asyncio.Event) -> tuple[dict[str, Judged], dict[str, str]] | None:
+        """As `_judge_all`, and keeps the entries in hand meanwhile; None where it is to stop before they are judged."""
+        judging = asyncio.ensure_future(self._judge_all(entries))
+        try:
+            while True:
+                done, _ = await asyncio.wait({judging}, timeout=self._renew_every_s)
+                if done:
+                    return judging.result()
+                if stop.is_set():
+                    return None
+                await self._reader.renew(entries)
+        finally:
+            if not judging.done():
+                judging.cancel()
+                await asyncio.gather(judging, return_exceptions=True)
+
+    async def _judge_all(self, entries: Sequence[Entry]) -> tuple[dict[str, Judged], dict[str, str]]:
+        """Judgements by entry id, and the errors of entries that cannot be judged."""
+        heard: dict[str, Post] = {}
+        failed: dict[str, str] = {}
         for entry in entries:
             try:
-                judged[entry.id] = self._judge_one(entry)
+                heard[entry.id] = decode_post(entry.data)
             except Exception as error:
-                failed[entry.id] = f"{type(error).__name__}: {error}"
-                self._log.error("entry could not be judged", entry=entry.id, error=failed[entry.id])
+                self._failed(entry, error, failed)
+        known = [entry for entry in entries if entry.id in heard]
+        given = [Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang) for one in known]
+        judged = {}
+        for entry, outcome in zip(known, await self._posts.weigh(given), strict=True):
+            try:
+                judged[entry.id] = self._as_judged(entry, heard[entry.id], outcome)
+            except Exception as error:
+                self._failed(entry, error, failed)
         return judged, failed
 
-    def _judge_one(self, entry: Entry) -> Judged:
-        post = decode_post(entry.data)
-        number = entry.number
-        started = time.perf_counter()
-        judgement, entries = self._judge.weigh(public_id("m", number), post.text, post.lang)
-        telemetry.classify_seconds.observe(time.perf_counter() - started)
-        telemetry.classified.inc()
+    def _failed(self, entry: Entry, error: Exception, failed: dict[str, str]) -> None:
+        failed[entry.id] = f"{type(error).__name__}: {error}"
+        self._log.error("entry could not be judged", entry=entry.id, error=failed[entry.id])
+
+    def _as_judged(self, entry: Entry, post: Post, outcome: Weighed | Exception) -> Judged:
+        if isinstance(outcome, Exception):
+            raise outcome
+        judgement, number = outcome.judgement, entry.number
         heard = f"{post.platform}:{post.id}"
         self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
         alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint)
-        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, entries=entries, alerts=alerts)
+        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, entries=outcome.entries, alerts=alerts)
 
     async def _record(self, judged: dict[str, Judged]) -> tuple[Recorded, dict[str, str]]:
         """Writes the batch in one transaction; where that fails, one by one, so that only the culprit ages."""

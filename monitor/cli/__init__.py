@@ -26,6 +26,7 @@ cli.modules = {
     "sources": "monitor.cli.query",
     "claim": "monitor.cli.show",
     "classify": "monitor.cli.classify",
+    "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",
     "dead": "monitor.cli.dead",
     "evidence": "monitor.cli.evidence",

@@ -9,14 +9,18 @@ from collections.abc import AsyncIterator
 import click
 import msgspec
 
+from monitor.cli import database
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.output import plain
 from monitor.collectors import open_collector
 from monitor.collectors.base import SourceError
 from monitor.daemon import DaemonError, opened
 from monitor.settings import Endpoint, Settings, Source
+from monitor.store import StoreError
 from monitor.topic import TopicError, load_topic
 from workers.deliver.webhook import Webhook
+from workers.openai.client import Client, NoAnswer
+from workers.openai.purse import Purse
 
 _SOURCE_WITHIN_S = 60.0
 _ENDPOINT_WITHIN_S = 10.0
@@ -33,7 +37,7 @@ class Finding(msgspec.Struct, frozen=True):
 @cli.command(epilog="Example: exowatch check")
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Try config, Redis, database, register, every source and every endpoint.
+    """Try config, Redis, database, register, the classifier's server, every source and every endpoint.
 
     Each line says what was tried, and where it failed how to mend it. Nothing is published and no alert is sent. Exit status 1 if
     anything is wrong.
@@ -58,6 +62,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("privacy", ok=True, text='authors = "none": distinct authors are not counted, claim.spreading never comes')
     yield _register(settings)
     yield await _servers(settings)
+    if settings.classifier.kind != "local":
+        yield await _classifier(settings)
     for source in settings.source:
         yield await _source(source)
     for endpoint in settings.endpoint:
@@ -86,6 +92,29 @@ async def _servers(settings: Settings) -> Finding:
             return Finding("servers", ok=True, text=f"Redis ({where}) and {database.dialect} answer")
     except DaemonError as error:
         return Finding("servers", ok=False, text=str(error))
+
+
+async def _classifier(settings: Settings) -> Finding:
+    """Whether the model can be asked; where it cannot, the local classifier judges."""
+    client = Client(settings.classifier)
+    try:
+        answer = await client.probe()
+    except NoAnswer as error:
+        return Finding("classifier", ok=False, text=f"{error} (meanwhile the local classifier judges)")
+    finally:
+        await client.close()
+    return Finding("classifier", ok=True, text=f"{answer}; {await _spent(settings)}")
+
+
+async def _spent(settings: Settings) -> str:
+    if settings.classifier.daily_cap is None:
+        return "no daily cap is set"
+    try:
+        async with database.opened(settings) as opened_database:
+            purse = Purse(opened_database, settings.classifier)
+            return f"spent today: {purse.shown(await purse.spent())} of {purse.cap}"
+    except (click.ClickException, StoreError):  # `servers` has said what is wrong with the database
+        return "what was spent today cannot be looked up"
 
 
 async def _source(source: Source) -> Finding:

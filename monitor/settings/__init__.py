@@ -4,6 +4,7 @@ from monitor.settings.load import SettingsError, load
 from monitor.settings.model import (
     Alerts,
     Api,
+    Classifier,
     Endpoint,
     FeedSource,
     Privacy,
@@ -17,6 +18,7 @@ from monitor.settings.model import (
 __all__ = [
     "Alerts",
     "Api",
+    "Classifier",
     "Endpoint",
     "FeedSource",
     "Privacy",

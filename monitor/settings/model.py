@@ -10,10 +10,26 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from monitor.settings.values import Duration, Folder, HttpUrl, Interval, Name, Origin, RedisUrl, Secret, UserAgent, with_a_port
+from monitor.settings.values import (
+    ApiKey,
+    ApiUrl,
+    Duration,
+    Folder,
+    HttpUrl,
+    Interval,
+    ModelName,
+    Name,
+    Origin,
+    RedisUrl,
+    Secret,
+    Timeout,
+    UserAgent,
+    with_a_port,
+)
 from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
+_FEWEST_TOKENS = 1_000  # no request is smaller
 
 
 class Section(BaseModel):
@@ -60,6 +76,40 @@ class Alerts(Section):
     max_age: Duration = 7 * 86400.0
     spreading: list[Annotated[int, Field(ge=1)]] = [10, 100, 1000]
     resurfaced_after: Duration = 90 * 86400.0
+
+
+class Classifier(Section):
+    """Who judges posts: the rules on this machine, or a language model behind an OpenAI-compatible server, with the rules to
+    fall back on. `daily_cap` is in US dollars where both prices (per million tokens) are given, and in tokens where neither is.
+    """
+
+    kind: Literal["local", "openai"] = "local"
+    base_url: ApiUrl = ""
+    model: ModelName = ""
+    api_key: ApiKey = SecretStr("")
+    timeout: Timeout = 20.0
+    concurrency: int = Field(default=4, ge=1, le=64)
+    daily_cap: float | None = Field(default=None, ge=0, le=1e9)
+    price_in: float | None = Field(default=None, ge=0, le=1e6)
+    price_out: float | None = Field(default=None, ge=0, le=1e6)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Classifier:
+        if self.kind == "openai" and not (self.base_url and self.model):
+            raise ValueError('kind = "openai" needs base_url (as in "http://127.0.0.1:8000/v1") and model')
+        if (self.price_in is None) != (self.price_out is None):
+            raise ValueError("price_in and price_out go together: US dollars per million tokens")
+        if self.daily_cap and not self.priced and self.daily_cap < _FEWEST_TOKENS:
+            raise ValueError(
+                f"daily_cap = {self.daily_cap:g} counts tokens, since price_in and price_out are not set, and pays for no "
+                f"request: set both prices and it is in US dollars, or allow at least {_FEWEST_TOKENS} tokens"
+            )
+        return self
+
+    @property
+    def priced(self) -> bool:
+        """Whether money is counted, and not tokens."""
+        return self.price_in is not None
 
 
 class _Source(Section):
@@ -150,6 +200,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     privacy: Privacy = Privacy()
     alerts: Alerts = Alerts()
+    classifier: Classifier = Classifier()
     source: list[Source] = []
     endpoint: list[Endpoint] = []
 

@@ -30,6 +30,12 @@ def _interval(seconds: float) -> float:
     return seconds
 
 
+def _timeout(seconds: float) -> float:
+    if not 1 <= seconds <= 600:
+        raise ValueError('a timeout lies between "1s" and "10m"')
+    return seconds
+
+
 def read_secret(value: object) -> object:
     """The secret behind `env:NAME` or `file:PATH`; any other text is the secret itself.
 
@@ -95,9 +101,28 @@ def _origin(value: str) -> str:
     return value.rstrip("/")
 
 
+def _api_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("an address that paths are put after holds no ?, no # and no user or password; a key goes into api_key")
+    return value.rstrip("/")
+
+
+def _api_key(key: SecretStr) -> SecretStr:
+    if not all("!" <= char <= "~" for char in key.get_secret_value()):
+        raise ValueError("a key is printable ASCII without blanks, since it is sent in a header")
+    return key
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Interval = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_interval)]
+Timeout = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_timeout)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+ApiKey = Annotated[SecretStr, BeforeValidator(read_secret), AfterValidator(_api_key)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]

@@ -6,7 +6,7 @@ after the thing: `mentions.page(connection, filters)`, `record.record(connection
 
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
-from monitor.store import alerts, claims, deliveries, endpoints, mentions, record, sources
+from monitor.store import alerts, claims, deliveries, endpoints, mentions, record, sources, spending
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
 
@@ -25,4 +25,5 @@ __all__ = [
     "parse_filters",
     "record",
     "sources",
+    "spending",
 ]

@@ -223,3 +223,12 @@ endpoint = Table(
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("last_success_ms", BigInteger),
 )
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("day", Text, nullable=False),  # of UTC, 2026-11-22
+    Column("unit", Text, nullable=False),  # nanodollars | tokens
+    Column("amount", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "unit"),
+)

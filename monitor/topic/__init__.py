@@ -31,7 +31,8 @@ __all__ = [
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register and the model have their own.
 
-    `model` is the folder of a trained model; None: the lexicon's wordings do the work.
+    `model` is the folder of a trained model; None: the lexicon's wordings do the work. `guide` is what a language model is told
+    about reading this topic, beside the lexicon; empty where the pack has none.
     """
 
     name: str
@@ -41,12 +42,13 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     register: Register
     version: str
     model: Path | None = None
+    guide: str = ""
 
 
 def load_topic(folder: Path) -> Topic:
     """The topic pack in `folder` (see docs/topic-pack.md). Raises TopicError naming the file, the place and what is allowed."""
     file = folder / "topic.yaml"
-    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str}
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str}
     values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
     keywords_file = folder / (values.get("keywords") or "keywords.yaml")
     lexicon_folder = folder / (values.get("lexicon") or "lexicon")
@@ -66,7 +68,16 @@ def load_topic(folder: Path) -> Topic:
         register=register,
         model=folder / values["model"] if values.get("model") else None,
         version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
+        guide=_guide(folder / values["guide"]) if values.get("guide") else "",
     )
+
+
+def _guide(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise TopicError(f"{file}: cannot be read: {reason}") from None
 
 
 def _version(files: list[Path]) -> str:

@@ -1,7 +1,7 @@
 """The trained network of a topic pack: numbers in, chances out. `training/` makes it; docs/judgement.md describes it.
 
 The folder holds `model.json` (a Card), `vocabulary.txt` (one piece a line), `encoder.onnx` (whole numbers of pieces to a vector
-and chances for each piece) and `heads.npz` (what is said of a span that was found). All of it runs on one core, without a network.
+and chances for each piece) and `heads.npz` (what is said of a span that was found). It runs on one core and asks no server.
 """
 
 from __future__ import annotations
