@@ -1,10 +1,7 @@
-"""The plain cases, in any reasonable wording, and the plain silences. Every text here was written for this test."""
+"""The plain cases in any reasonable wording, and the plain silences, by the lexicon alone. All texts are this test's own."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -19,7 +16,7 @@ PACK = Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes"
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(load_topic(PACK), ["US", "UK", "EU"])
+    return Judge(msgspec.structs.replace(load_topic(PACK), model=None), ["US", "UK", "EU"])
 
 
 def only(judgement: Judgement, kind: str) -> Occurrence:
@@ -351,29 +348,3 @@ def test_why_never_quotes_the_post(judge: Judge) -> None:
     assert "Zanzibarian" not in claim.why
     assert "Quibbleshine" not in claim.why
     assert "register entry" in claim.why
-
-
-# What was measured when this was written, less a margin; see docs/judgement.md.
-FLOORS = {
-    "relevance": 0.97,
-    "detection": 0.88,
-    "type_macro": 0.7,
-    "stance": 0.6,
-    "verdict": 0.66,
-    "identity": 0.86,
-    "alert_precision": 0.77,
-    "alert_recall": 0.76,
-    "adverse_event": 0.6,
-    "calls": 0.94,
-}
-
-
-def test_the_level_on_labelled_posts_holds(judge: Judge, shared: Path, tmp_path: Path) -> None:
-    gold = shared / "data" / "dev.jsonl"
-    posts = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]
-    predicted = tmp_path / "predicted.jsonl"
-    predicted.write_bytes(b"\n".join(msgspec.json.encode(judge.judge(post["id"], post["text"])) for post in posts))
-    scorer = [sys.executable, str(shared / "eval" / "score.py"), str(gold), str(predicted), "--json"]
-    figures = json.loads(subprocess.run(scorer, capture_output=True, check=True).stdout)
-    below = {name: (figures[name], floor) for name, floor in FLOORS.items() if figures[name] < floor}
-    assert not below

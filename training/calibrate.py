@@ -11,18 +11,16 @@ import msgspec
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from monitor.topic import Topic, fold, load_topic
+from monitor.topic import fold, load_topic
 from monitor.words import CLAIM_TYPES
-from training.examples import STANCES, read_posts
+from training.examples import read_posts
 from training.train import HERE, PACK, kept_apart
-from workers.classify.found import Found
 from workers.classify.language import likely_languages
-from workers.classify.learned import Learned, hints_for, logit, quote_of, spans_of, weighed_stances
-from workers.classify.network import Network, Opinion
+from workers.classify.learned import Learned, hints_for, logit, quote_of, spans_of
+from workers.classify.network import Network
 from workers.classify.rules import Rules
 
 _GRID = [n / 100 for n in range(5, 96)]
-_TIMES = (1.0, 2.0, 4.0, 8.0, 16.0, 40.0, 100.0)
 _TIES = 200.0  # how strongly the types share one offset: some have few posts
 
 
@@ -83,68 +81,10 @@ def calibrate(model: Path, posts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "calibration": {kind: [round(number, 4) for number in (a[n], b, c)] for n, kind in enumerate(CLAIM_TYPES)},
         "agreement": round(d, 4),
-        "lexicon": best_lexicon(learned, rules, topic, posts),
-        "hints": best_hints(learned, rules, topic, posts),
         "keep": keep,
         "harm": harm_at,
         "relevant": relevant_at,
     }
-
-
-def best_hints(learned: Learned, rules: Rules, topic: Topic, posts: list[dict[str, Any]]) -> dict[str, float]:
-    """How much the rules' reading of a stance should count: one number a stance, chosen in turn until none gets better."""
-    seen: list[tuple[Opinion, list[Found], str]] = []
-    for post in posts:
-        folded = fold(post["text"])
-        places = topic.keywords.places(folded)
-        hints = rules.find(folded, places, likely_languages(post["text"]) | {post["lang"]}).claims
-        for part, sight in learned.look(folded, places):
-            for span in spans_of(part, folded, sight):
-                quote = quote_of(folded, part, span)
-                kind = CLAIM_TYPES[span.kind]
-                labelled = next((claim for claim in post["claims"] if _same(claim, kind, quote, post["text"])), None)
-                agreeing = hints_for(kind, quote, hints)
-                if labelled and agreeing:
-                    stance = "reports with distance" if labelled["distance"] else labelled["stance"]
-                    opinion = learned.judge(sight, span)
-                    seen.append((opinion, agreeing, stance))
-    weights = dict.fromkeys(STANCES, 1.0)
-
-    def right() -> int:
-        card = msgspec.structs.replace(learned.card, hints=weights)
-        return sum(STANCES[int(weighed_stances(o, h, card).argmax())] == stance for o, h, stance in seen)
-
-    print(f"stances right of {len(seen)}: {right()} without the rules", end="")
-    for stance in STANCES * 2:
-        scores: dict[float, int] = {}
-        for weights[stance] in (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 16.0, 40.0):
-            scores[weights[stance]] = right()
-        weights[stance] = max(scores, key=lambda times: (scores[times], -times))
-    print(f", {right()} with them")
-    return weights
-
-
-def _same(claim: dict[str, Any], kind: str, quote: tuple[int, int], text: str) -> bool:
-    at = text.find(claim["quote"])
-    return claim["type"] == kind and at < quote[1] and quote[0] < at + len(claim["quote"])
-
-
-def best_lexicon(learned: Learned, rules: Rules, topic: Topic, posts: list[dict[str, Any]]) -> float:
-    """How many times likelier a key should become where the lexicon names it: what names most claims as they are labelled."""
-    named: dict[float, int] = {}
-    for times in _TIMES:
-        learned.card = msgspec.structs.replace(learned.card, lexicon=times)
-        named[times] = sum(_named(post, learned, rules, topic) for post in posts)
-    print("keys right by the lexicon's weight:", named)
-    return max(_TIMES, key=lambda times: named[times])
-
-
-def _named(post: dict[str, Any], learned: Learned, rules: Rules, topic: Topic) -> int:
-    folded = fold(post["text"])
-    places = topic.keywords.places(folded)
-    hints = rules.find(folded, places, likely_languages(post["text"]) | {post["lang"]}).claims
-    keys = {found.proposition.key for found in learned.find(folded, places, hints).claims}
-    return sum(claim["claim_key"] in keys for claim in post["claims"])
 
 
 def _fit(finds: list[Find]) -> list[torch.Tensor]:

@@ -18,7 +18,7 @@ from workers.classify.spans import Span, find_spans, words_of
 from workers.classify.windows import windows, worth_reading
 from workers.classify.wordpiece import Piece, WordPieces
 
-_EDGES = " \t\n.,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
+_EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
 _WITH_DISTANCE = "reports with distance"
 
 
@@ -38,7 +38,7 @@ class Learned:
         self._words = WordPieces(network.vocabulary)
         self._propositions = [propositions[key] for key in card.keys]
         self._numbers = {key: number for number, key in enumerate(card.keys)}
-        self._of_kind = [np.array([p.type == kind for p in self._propositions]) for kind in card.types]
+        self._of_kind = [[n for n, p in enumerate(self._propositions) if p.type == kind] for kind in card.types]
 
     def find(self, folded: Folded, places: Sequence[tuple[int, int]], hints: Sequence[Found] = ()) -> Finds:
         """The claims of a text. `places` are the sorted spans of the folded text where the topic is named; `hints` are the claims
@@ -63,7 +63,8 @@ class Learned:
 
     def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[Found]:
         kept: list[tuple[Span, tuple[int, int], list[Found], float]] = []
-        for span in spans_of(part, folded, sight):
+        spans = spans_of(part, folded, sight)
+        for span in [*spans, *self._overlooked(folded, part, sight, spans, hints)]:
             quote = quote_of(folded, part, span)
             agreeing = hints_for(self.card.types[span.kind], quote, hints)
             chance = chance_of(span, sight, bool(agreeing), self.card)
@@ -81,14 +82,27 @@ class Learned:
             for span, quote, agreeing, chance in kept
         ]
 
+    def _overlooked(
+        self, folded: Folded, part: Sequence[Piece], sight: Sight, spans: Sequence[Span], hints: Sequence[Found]
+    ) -> list[Span]:
+        """The words where the rules find a claim and the network sees none of its type; how sure they are is weighed as ever."""
+        places = [folded.span(start, end) for _, start, end in part]
+        found = []
+        for hint in hints:
+            kind = self.card.types.index(hint.type)
+            inside = [n for n, (start, end) in enumerate(places) if start < hint.end and hint.start < end]
+            if inside and not any(s.kind == kind and s.first <= inside[-1] and inside[0] < s.last for s in spans):
+                chance = float(sight.inside[inside[0] : inside[-1] + 1, kind].mean())
+                found.append(Span(kind, inside[0], inside[-1] + 1, chance))
+        return found
+
     def _found(
         self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
     ) -> Found:
-        weights = np.where(self._of_kind[kind], opinion.keys, 0.0)
-        for hint in hints:
-            if hint.proposition.key in self._numbers:
-                weights[self._numbers[hint.proposition.key]] *= self.card.lexicon
-        proposition = self._propositions[int(np.argmax(weights))]
+        named = [self._numbers[hint.proposition.key] for hint in hints if hint.proposition.key in self._numbers]
+        # Where the lexicon names a proposition by its words it is right more often than the model.
+        best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
+        proposition = self._propositions[best]
         wording = next((hint.by for hint in hints if hint.proposition is proposition), None)
         stances = weighed_stances(opinion, hints, self.card)
         stance = self.card.stances[int(np.argmax(stances))]
@@ -154,9 +168,9 @@ def quote_of(folded: Folded, part: Sequence[Piece], span: Span) -> tuple[int, in
     first, last = folded.span(part[span.first][1], part[span.last - 1][2])
     text = folded.original
     low, high = first, last
-    while low < high and text[low] in _EDGES:
+    while low < high and (text[low] in _EDGES or text[low].isspace()):
         low += 1
-    while high > low and text[high - 1] in _EDGES:
+    while high > low and (text[high - 1] in _EDGES or text[high - 1].isspace()):
         high -= 1
     if low == high:
         return first, last

@@ -29,7 +29,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     calibration   by claim type, [a, b, c]: a find is right with the chance logistic(a + b * logit(span) + c * logit(post))
     agreement     what is added to those log odds where the rules find a claim of the type in the same words
-    lexicon       how many times likelier a key becomes where the rules find it there
     hints         by stance, how many times likelier it becomes where the rules read it there
     keep          a find whose chance is below it is dropped
     harm          a post whose chance of reporting harm is at least this is an adverse event
@@ -43,7 +42,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keys: tuple[str, ...]
     calibration: dict[str, tuple[float, float, float]]
     agreement: float
-    lexicon: float
     hints: dict[str, float]
     keep: float
     harm: float
