@@ -15,7 +15,7 @@ test: .venv/dev
 
 check: lint types test
 
-# BENCH="stream store" runs some; BENCH=--full takes tens of minutes.
+# BENCH="stream store" runs some; BENCH=--full takes tens of minutes; BENCH="--patience 30" waits for a quiet machine.
 bench: .benchvenv/bench
 	.benchvenv/bin/python -m benchmarks $(BENCH)
 

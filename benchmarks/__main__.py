@@ -16,7 +16,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import SCALES, Figure, Kind, machine
+from benchmarks.measure import SCALES, Figure, Kind, be_patient, machine
 
 SUBJECTS = {
     "stream": "stream_hop",
@@ -24,6 +24,7 @@ SUBJECTS = {
     "classify": "classify",
     "store": "store",
     "pipeline": "pipeline",
+    "workers": "workers",
     "arrival": "arrival",
     "deliver": "deliver",
     "start": "start",
@@ -39,11 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--full", action="store_true", help="the big sizes and more repeats: tens of minutes")
     parser.add_argument("--quick", action="store_true", help="tiny: shows that it works, its figures mean nothing")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes (default: benchmarks/results.json)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=0,
+        metavar="MINUTES",
+        help="for so long, wait until nothing else runs on the machine, and measure again what was disturbed",
+    )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.subjects if name not in SUBJECTS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; known are {', '.join(SUBJECTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    be_patient(given.patience * 60)
     kind: Kind = "quick" if given.quick else "full" if given.full else "normal"
     figures: list[Figure] = []
     for found in measure(given.subjects or list(SUBJECTS), kind):

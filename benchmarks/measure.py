@@ -150,14 +150,38 @@ def beside(
 
 
 async def in_turn(repeats: int, *runs: Run, warm_up: bool = True) -> list[list[float]]:
-    """What each run gave, `repeats` times, taken in turn; the first round is not counted where `warm_up` is set."""
+    """What each run gave, `repeats` times, taken in turn; the first round is not counted where `warm_up` is set.
+
+    As long as patience lasts (`be_patient`), a round waits until nothing else runs, and one that ended in company is taken again.
+    """
     found: list[list[float]] = [[] for _ in runs]
     for turn in range(repeats + warm_up):
-        for place, run in enumerate(runs):
-            value = await run()
+        alone = False
+        while not alone:
+            await _until_alone()
+            values = [await run() for run in runs]
+            alone = _Patience.over_at <= time.monotonic() or await cores_busy() <= QUIET
+        for place, value in enumerate(values):
             if turn >= warm_up:
                 found[place].append(value)
     return found
+
+
+QUIET = 0.2  # cores
+
+
+class _Patience:
+    over_at = 0.0
+
+
+def be_patient(seconds: float) -> None:
+    """From now on and for so long, measurements wait for a machine that does nothing else."""
+    _Patience.over_at = time.monotonic() + seconds
+
+
+async def _until_alone() -> None:
+    while time.monotonic() < _Patience.over_at and await cores_busy() > QUIET:
+        await asyncio.sleep(2)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -196,6 +220,19 @@ async def machine() -> Machine:
         python=platform.python_version(),
         redis=version,
     )
+
+
+async def cores_busy(seconds: float = 0.3) -> float:
+    """How many cores the whole machine kept busy just now: what others take, where all of ours stands still."""
+
+    def spent() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return sum(fields) - fields[3] - fields[4], sum(fields)  # idle and waiting for disks is not busy
+
+    busy, total = spent()
+    await asyncio.sleep(seconds)
+    more, later = spent()
+    return (more - busy) / max(1, later - total) * (os.cpu_count() or 1)
 
 
 async def drained(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -117,9 +117,9 @@ class PlainPostgres:
     async def page(self, filters: Filters) -> int:
         low, high = number_range(filters)
         found = await self._db.fetch(
-            "SELECT id FROM mention_search s WHERE words @@ $1::tsquery AND id >= $2 AND id < $3 AND EXISTS"
-            " (SELECT 1 FROM occurrence WHERE mention_id = s.id AND type = $4) ORDER BY id DESC LIMIT 51",
-            _tsquery(filters.text), low, high, filters.type[0],
+            "SELECT id FROM mention_search WHERE words @@ $1::tsquery AND id >= $2 AND id < $3 AND tags && $4::text[]"
+            " ORDER BY id DESC LIMIT 51",
+            _tsquery(filters.text), low, high, [f"type:{filters.type[0]}"],
         )  # fmt: skip
         numbers = [row["id"] for row in found][:50]
         for query in _LOAD:

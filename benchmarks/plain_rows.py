@@ -16,6 +16,7 @@ import msgspec
 from monitor.store import search
 from monitor.store.record import Judged, _mention_row, _occurrence_rows, new_number
 from monitor.store.tables import alert, claim, claim_author, claim_platform, mention, mention_text, occurrence
+from monitor.store.tags import tags_of
 
 _ALERT = ("id", "kind", "dedupe_key", "created_ms", "claim_id", "mention_id", "occurrence_n", "summary")
 _MENTION = tuple(column.name for column in mention.c if column.name not in ("edited_ms", "state"))
@@ -29,7 +30,7 @@ class Rows(msgspec.Struct, frozen=True):
 
     mentions: list[tuple[Any, ...]]
     texts: list[tuple[int, str]]
-    words: list[tuple[int, str]]
+    words: list[tuple[Any, ...]]
     claims: list[tuple[Any, ...]]
     platforms: list[tuple[str, str, int]]
     authors: dict[str, list[tuple[str, str, str]]]
@@ -57,7 +58,10 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
     return Rows(
         mentions=[_tuple(_mention_row(one.number, one), _MENTION) for one in batch],
         texts=[(one.number, one.post.text) for one in batch],
-        words=[(one.number, search.index_value(dialect, one.post.text)) for one in batch],
+        words=[
+            tuple(search.index_row(dialect, one.number, one.post.text, tags_of(one.post, one.judgement)).values())
+            for one in batch
+        ],
         claims=[_tuple(claims[claim_id], _CLAIM) for claim_id in sorted(claims)],
         platforms=[(claim_id, platform, n) for (claim_id, platform), n in sorted(platforms.items())],
         authors={claim_id: sorted(found) for claim_id, found in sorted(authors.items())},
@@ -81,7 +85,7 @@ def statements(dialect: str) -> dict[str, str]:
     return {
         "mentions": _insert(dialect, mention.name, _MENTION),
         "texts": _insert(dialect, mention_text.name, ("mention_id", "text")),
-        "words": search.index_statement(dialect).replace(":id", _places(dialect, 2)[0]).replace(":words", _places(dialect, 2)[1]),
+        "words": _index(dialect),
         "claims": f"{claims} ON CONFLICT (id) DO UPDATE SET {judged_anew},"
         f" first_seen_ms = {least}(claim.first_seen_ms, excluded.first_seen_ms),"
         f" last_seen_ms = {greatest}(claim.last_seen_ms, excluded.last_seen_ms), mentions = claim.mentions + excluded.mentions",
@@ -103,6 +107,13 @@ def _tuple(row: dict[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
 
 def _places(dialect: str, count: int) -> list[str]:
     return ["?"] * count if dialect == "sqlite" else [f"${n + 1}" for n in range(count)]
+
+
+def _index(dialect: str) -> str:
+    statement = search.index_statement(dialect)
+    for name, place in zip((":id", ":words", ":tags"), _places(dialect, 3), strict=True):
+        statement = statement.replace(name, place)
+    return statement
 
 
 def _insert(dialect: str, table: str, names: Sequence[str]) -> str:

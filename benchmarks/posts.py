@@ -8,6 +8,8 @@ import random
 from functools import cache
 from pathlib import Path
 
+import msgspec
+
 from monitor.settings import Settings
 from monitor.store.record import Judged
 from monitor.topic import Topic, load_topic
@@ -21,6 +23,8 @@ FIRST_MS = 1_750_000_000_000
 YEAR_MS = 365 * 86_400_000
 _SYLLABLES = ("ka", "lo", "mi", "ren", "tas", "vu", "pel", "dor", "shi", "nex", "bra", "gul", "fo", "zen", "ty", "wam")
 _WORDS = 50_000
+_COMMON = "the a to and of in is it you that for was on with my this so just have are not be at as but one all like what".split()  # noqa: SIM905
+_SENTENCE = 14  # words
 _PLATFORMS = ("reddit", "tiktok", "instagram", "youtube", "clinic")
 
 
@@ -64,6 +68,19 @@ def posts(count: int, seed: int = 1) -> list[Post]:
         )
         for n, text in enumerate(mixed_texts(count, seed))
     ]
+
+
+def long_posts(count: int, seed: int = 1, words: int = 200) -> list[Post]:
+    """Posts as people write them in forums: the claims of `posts` among `words` words that carry none."""
+    dice = random.Random(seed)
+    return [msgspec.structs.replace(post, text=f"{post.text}\n\n{_talk(dice, words)}") for post in posts(count, seed)]
+
+
+def _talk(dice: random.Random, count: int) -> str:
+    """Sentences about nothing: half of the words are the commonest, the others may be any."""
+    words = [dice.choice(_COMMON) if dice.random() < 0.5 else word(dice.randrange(5_000)) for _ in range(count)]
+    sentences = (" ".join(words[start : start + _SENTENCE]) for start in range(0, count, _SENTENCE))
+    return " ".join(f"{sentence.capitalize()}." for sentence in sentences)
 
 
 @cache

@@ -20,6 +20,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
+from monitor import metrics
 from monitor.api import make_app
 from monitor.children import keep_worker
 from monitor.collectors import open_collector
@@ -87,7 +88,9 @@ class Daemon:
         """Plays the roles until `stop` is set, then lets each finish what it has in hand. Raises DaemonError."""
         async with AsyncExitStack() as stack:
             if "serve" in roles:
-                self.address = await stack.enter_async_context(self._served())
+                self.address = await stack.enter_async_context(self._served(name_of(roles)))
+            else:
+                await stack.enter_async_context(metrics.shared(self.stream, name_of(roles)))
             jobs = await self._jobs(roles, stop)
             tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
             ready(self)
@@ -172,11 +175,16 @@ class Daemon:
         return missing
 
     @asynccontextmanager
-    async def _served(self) -> AsyncIterator[str]:
+    async def _served(self, role: str) -> AsyncIterator[str]:
         """The API and the pages; gives their address."""
         api = self.settings.api
         app = make_app(
-            settings=self.settings, database=self.database, stream=self.stream, intake=self.intake, ready=self._unready
+            settings=self.settings,
+            database=self.database,
+            stream=self.stream,
+            intake=self.intake,
+            ready=self._unready,
+            role=role,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()
@@ -194,6 +202,11 @@ class Daemon:
             yield f"http://{host}:{port}"
         finally:
             await runner.cleanup()
+
+
+def name_of(roles: tuple[Role, ...]) -> str:
+    """What a process that plays these roles is called in metrics: its role, or `run` where it plays several."""
+    return roles[0] if len(roles) == 1 else "run"
 
 
 def _reason(error: OSError) -> str:

@@ -33,8 +33,16 @@ alerted = Counter("exowatch_alerts_raised", "Alerts raised", registry=registry)
 failed_entries = Counter(
     "exowatch_entries_failed", "Stream entries whose processing failed (they are tried again)", registry=registry
 )
+retried_entries = Counter(
+    "exowatch_entries_retried", "Stream entries that came again after a failure or a worker's death", registry=registry
+)
+delivered = Counter("exowatch_alerts_delivered", "Alerts that an endpoint has taken", ["endpoint"], registry=registry)
 delivery_attempts = Counter(
     "exowatch_delivery_attempts", "Attempts to deliver an alert", ["endpoint", "outcome"], registry=registry
+)
+delivery_errors = Counter("exowatch_delivery_errors", "Attempts to deliver that failed", ["endpoint"], registry=registry)
+retried_deliveries = Counter(
+    "exowatch_deliveries_retried", "Attempts to deliver what had failed before", ["endpoint"], registry=registry
 )
 delivery_seconds = Histogram(
     "exowatch_delivery_seconds",
@@ -47,6 +55,7 @@ stream_pending = Gauge("exowatch_stream_pending", "Entries read and not yet ackn
 stream_lag = Gauge("exowatch_stream_lag", "Entries not yet read", registry=registry)
 stream_oldest = Gauge("exowatch_stream_oldest_seconds", "Age of the oldest entry not yet acknowledged", registry=registry)
 stream_dead = Gauge("exowatch_stream_dead", "Entries given up on", registry=registry)
+processes = Gauge("exowatch_processes", "Processes whose series stand here, the one that answers included", registry=registry)
 
 
 # Without the values of variables: among them are tokens, addresses and the words of posts.

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks import measure
 from benchmarks.__main__ import RESULTS, SUBJECTS
-from benchmarks.measure import at_most, beside, quantile
+from benchmarks.measure import at_most, be_patient, beside, in_turn, quantile
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,6 +58,25 @@ def test_ratios_are_taken_between_neighbours_and_say_whether_they_suffice() -> N
     assert beside("x", "ms", [30], "peer", [10], 2, less=True).reached is False
     late = at_most("x", "ms", [40, 60, 70], 50, "limit")
     assert (late.value, late.ratio, late.reached) == (60, 1.2, False)
+
+
+async def test_with_patience_a_round_that_was_disturbed_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = iter([0.0, 1.5, 0.0, 0.1])  # before and after the first round, and the same of its repetition
+    taken = []
+
+    async def cores_busy(_: float = 0) -> float:
+        return next(busy)
+
+    async def run() -> float:
+        taken.append(len(taken))
+        return float(len(taken))
+
+    monkeypatch.setattr(measure, "cores_busy", cores_busy)
+    monkeypatch.setattr(measure._Patience, "over_at", 0.0)
+    assert await in_turn(1, run, warm_up=False) == [[1.0]], "without patience nothing is waited for"
+    be_patient(60)
+    assert await in_turn(1, run, warm_up=False) == [[3.0]]
+    assert next(busy, None) is None
 
 
 def test_a_quantile_is_one_of_the_values() -> None:

@@ -225,8 +225,13 @@ async def test_no_secret_and_no_address_is_logged(database: Database, clock: Clo
 
 async def test_attempts_are_counted_and_first_deliveries_timed(database: Database, clock: Clock, receiver: Receiver) -> None:
     def samples() -> dict[tuple[str, str], float]:
-        found: list[Sample] = [one for metric in telemetry.delivery_attempts.collect() for one in metric.samples]
-        return {(one.labels["endpoint"], one.labels["outcome"]): one.value for one in found if one.name.endswith("_total")}
+        counters = (telemetry.delivered, telemetry.delivery_attempts, telemetry.delivery_errors, telemetry.retried_deliveries)
+        found: list[Sample] = [one for counter in counters for metric in counter.collect() for one in metric.samples]
+        return {
+            (one.name.removeprefix("exowatch_"), one.labels.get("outcome", "")): one.value
+            for one in found
+            if one.name.endswith("_total") and one.labels["endpoint"] == "counted"
+        }
 
     def timed() -> float:
         return next(
@@ -244,8 +249,13 @@ async def test_attempts_are_counted_and_first_deliveries_timed(database: Databas
     async with database.write() as connection:
         await deliveries.redeliver(connection, number_of(delivery), clock())
     await sending.flush()
-    after = {key: value - counted.get(key, 0) for key, value in samples().items() if key[0] == "counted"}
-    assert after == {("counted", "failed"): 1, ("counted", "delivered"): 2}
+    assert {key: value - counted.get(key, 0) for key, value in samples().items()} == {
+        ("delivery_attempts_total", "failed"): 1,
+        ("delivery_attempts_total", "delivered"): 2,
+        ("alerts_delivered_total", ""): 2,
+        ("delivery_errors_total", ""): 1,
+        ("deliveries_retried_total", ""): 1,  # what is sent again by hand is no retry
+    }
     assert timed() == before + 1
 
 

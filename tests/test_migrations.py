@@ -19,9 +19,8 @@ from monitor.store.tables import metadata
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
 
 # What a database of each revision may hold: rows by plain SQL, as that revision's program wrote them. A new revision brings the
-# rows of the one before it along.
-ROWS = {
-    "0001": """
+# rows of the one before it along. The text index is another thing on each database, and its rows are in `INDEX`.
+_FIRST = """
         INSERT INTO claim
             (id, claim, type, verdict, verdicts, basis, evidence, register, first_seen_ms, last_seen_ms, mentions)
         VALUES
@@ -44,9 +43,31 @@ ROWS = {
 
         INSERT INTO alert (id, kind, dedupe_key, created_ms, claim_id, mention_id, occurrence_n, summary)
         VALUES (9, 'claim.new', 'claim.new:c_1', 6, 'c_1', 7, 0, 'New.')
-    """,
+    """
+_SPENT = "; INSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
+ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT}
+_FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
+_WORDS = "'approved:1 bread:2'"
+_TAGS = "'{claim:c_1,platform:forum,source:s,stance:asserts,type:regulatory_status,verdict:contradicted}'"
+INDEX = {
+    ("0001", "sqlite"): _FTS5,
+    ("0001", "postgresql"): f"INSERT INTO mention_search (id, words) VALUES (7, {_WORDS})",
+    ("0002", "sqlite"): _FTS5,
+    ("0002", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
+    ("0003", "sqlite"): _FTS5,
+    ("0003", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
-ROWS["0002"] = ROWS["0001"] + "; INSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
+FOUND: tuple[dict[str, list[str]], ...] = (
+    {"text": ["bread"]},
+    {"text": ["bread"], "type": ["regulatory_status"], "stance": ["asserts"], "verdict": ["contradicted"]},
+    {"text": ["bread"], "claim": ["c_1"], "platform": ["forum", "other"], "source": ["s"]},
+)
+NOT_FOUND: tuple[dict[str, list[str]], ...] = (
+    {"text": ["bread"], "type": ["safety"]},
+    {"text": ["bread"], "type": ["regulatory_status"], "stance": ["denies"]},
+    {"text": ["bread"], "platform": ["regulatory_status"]},
+    {"text": ["soap"], "type": ["regulatory_status"]},
+)
 
 
 def open_database(store_url: str) -> Database:
@@ -64,13 +85,17 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     database = open_database(store_url)
     async with database.write() as connection:
         await connection.run_sync(upgrade, revision)
-        for statement in ROWS[revision].split(";"):
+        for statement in (*ROWS[revision].split(";"), INDEX[revision, database.dialect]):
             await connection.exec_driver_sql(statement)
     await database.migrate()
     async with database.read() as connection:
         (mention,) = (await mentions.page(connection, parse_filters({}))).items
         (claim,) = (await claims.page(connection, parse_filters({}))).items
         (alert,) = (await alerts.page(connection, parse_filters({}))).items
+        for given in FOUND:
+            assert len((await mentions.page(connection, parse_filters(given))).items) == 1, given
+        for given in NOT_FOUND:
+            assert (await mentions.page(connection, parse_filters(given))).items == [], given
     await database.close()
     assert (mention.text, mention.claims[0].quote) == ("approved bread", "approved")
     assert (claim.verdicts, claim.mentions) == ({"US": "contradicted"}, 1)

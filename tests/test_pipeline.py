@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monitor import words
+from monitor import telemetry, words
 from monitor.settings import Settings, load
 from monitor.store import Database, alerts, claims, mentions, parse_filters
 from monitor.stream import Item, Stream, StreamUnavailable
@@ -83,6 +83,11 @@ async def stored(database: Database) -> list[str]:
         return [one.platform_id for one in (await mentions.page(connection, parse_filters({"limit": ["500"]}))).items]
 
 
+def retried() -> float:
+    """How many entries came again so far, as metrics count them."""
+    return telemetry.registry.get_sample_value("exowatch_entries_retried_total") or 0.0
+
+
 async def test_what_is_published_is_judged_recorded_and_acknowledged(stream: Stream, database: Database, judge: Judge) -> None:
     await stream.publish([item(post) for post in posts(250)])
     async with working(stream, database, judge):
@@ -111,9 +116,12 @@ async def test_what_one_worker_had_in_hand_another_takes_up(stream: Stream, data
     lost = stream.reader("worker-1")
     assert len(await lost.read(30, 0.1)) == 30
     await lost.close()  # as one that was killed: nothing settled, nothing handed back
+    before = retried()
     async with working(stream, database, judge, claim_after_s=0.05):
+        await stream.publish([item(post) for post in posts(5, "new")])
         await done(stream)
-    assert len(await stored(database)) == 30
+    assert len(await stored(database)) == 35
+    assert retried() - before == 30
 
 
 async def test_posts_that_were_recorded_and_not_acknowledged_are_recorded_once(

@@ -55,6 +55,7 @@ class Worker:
             while not stop.is_set():
                 try:
                     entries = await self._reader.read(self._posts.batch, WAIT_S)
+                    telemetry.retried_entries.inc(sum(entry.deliveries > 1 for entry in entries))
                     if entries:
                         await self._work(entries, stop)
                 except StreamUnavailable as error:

@@ -17,13 +17,15 @@ from monitor.stream import Stream
 STATIC = Path(__file__).parent / "static"
 
 
-def make_app(*, settings: Settings, database: Database, stream: Stream, intake: Intake, ready: Readiness) -> web.Application:
+def make_app(
+    *, settings: Settings, database: Database, stream: Stream, intake: Intake, ready: Readiness, role: str = "serve"
+) -> web.Application:
     """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
 
     Run it without aiohttp's access log: `?token=` of /live would stand in it.
     """
     app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
-    app[PARTS] = Parts(settings=settings, database=database, stream=stream, intake=intake, ready=ready)
+    app[PARTS] = Parts(settings=settings, database=database, stream=stream, intake=intake, ready=ready, role=role)
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)

@@ -19,13 +19,14 @@ Readiness = Callable[[], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts of the daemon that HTTP stands on; `closing` is set when the server shuts down."""
+    """The parts of the daemon that HTTP stands on; `role` is this process's; `closing` is set when the server shuts down."""
 
     settings: Settings
     database: Database
     stream: Stream
     intake: Intake
     ready: Readiness
+    role: str
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

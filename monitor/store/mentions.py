@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, column, func, select, table, true
+from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
 from monitor.store.tables import claim, mention, mention_text, occurrence
+from monitor.store.tags import tagged
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339
 
-# Words that stand in fewer than one in two hundred of the newest five thousand mentions are looked for by their index alone.
 _LOOKED_AT = 5_000
-_RARE = 1 / 200
+_FAR = 10  # a row that the text index points to, anywhere in the table, costs as much as so many that are walked past
 
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Mention]:
     """The mentions that pass the filters, newest first. Raises FilterError for a cursor of another list."""
-    rare = connection.dialect.name == "postgresql" and bool(filters.text) and await _is_rare(connection, filters)
+    rare = connection.dialect.name == "postgresql" and bool(filters.text) and await _are_hits_rare(connection, filters)
     numbers = list((await connection.execute(_numbers(connection.dialect.name, filters, rare=rare))).scalars())
     items = await load(connection, numbers[: filters.limit])
     more = len(numbers) > filters.limit
@@ -52,19 +52,29 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     return [_mention(by_number[number], claims.get(number, ())) for number in numbers if number in by_number]
 
 
-async def _is_rare(connection: AsyncConnection, filters: Filters) -> bool:
-    """Whether the words looked for stand in few mentions, by a look at the newest.
+async def _are_hits_rare(connection: AsyncConnection, filters: Filters) -> bool:
+    """Whether to take all hits from the text index costs less than to walk from the newest on until a page is full.
 
-    PostgreSQL knows only how common the most common words are. For any other it walks the mentions from the newest on, which for
-    a word of a hundred hits among a million means all of them.
+    A look at the newest says how common hits are. PostgreSQL itself knows that of the most common words only, and takes what is
+    asked together for independent.
     """
     low, high = number_range(filters)
-    index = table("mention_search", column("id"), column("words"))
+    index = table("mention_search", column("id"), column("words"), column("tags"))
     newest = (
-        select(index.c.words).where(index.c.id >= low, index.c.id < high).order_by(index.c.id.desc()).limit(_LOOKED_AT)
-    ).subquery("mention_search")
-    hits = select(func.count()).select_from(newest).where(search.search_clause("postgresql", filters.text))
-    return int((await connection.execute(hits)).scalar_one()) < _LOOKED_AT * _RARE
+        select(index.c.words, index.c.tags)
+        .where(index.c.id >= low, index.c.id < high)
+        .order_by(index.c.id.desc())
+        .limit(_LOOKED_AT)
+        .subquery("mention_search")
+    )
+    wanted = and_(search.search_clause("postgresql", filters.text), *tagged(filters))
+    everywhere: ColumnElement[float] = literal_column("(SELECT reltuples FROM pg_class WHERE oid = 'mention_search'::regclass)")
+    look = select(func.count(), func.count().filter(wanted), everywhere).select_from(newest)
+    looked_at, hits, stored = (await connection.execute(look)).one()
+    if looked_at < _LOOKED_AT:  # there are no more: a short walk
+        return False
+    share = hits / looked_at
+    return share == 0 or bool(_FAR * share * max(stored, looked_at) < filters.limit / share)
 
 
 def _numbers(dialect: str, filters: Filters, *, rare: bool) -> Select[Any]:
@@ -77,52 +87,75 @@ def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Sel
     """The ids of all mentions that pass the filters, unordered, and the column that they come from.
 
     What is asked for decides where the walk goes: the text index, the claims, or the mentions. Each of them can be walked in the
-    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md. With `rare` (PostgreSQL) all hits of
-    the words are taken from their index first.
+    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md. With `rare` (PostgreSQL) all hits are
+    taken from the text index first.
     """
     low, high = number_range(filters)
     number: Any
-    if filters.text:
-        index = table("mention_search")
+    if filters.text and dialect == "postgresql":
+        query, number = _by_words_and_tags(filters, rare=rare)
+    elif filters.text:
         number = search.search_rowid(dialect)
-        query = select(number.label("id")).select_from(index).where(search.search_clause(dialect, filters.text))
-        if rare:
-            hits = query.where(number >= low, number < high).cte("hits").prefix_with("MATERIALIZED")
-            number = hits.c.id
-            query = select(number)
-        if filters.of_occurrence:
-            inside = select(1).where(occurrence.c.mention_id == number, of_occurrence(filters))
-            if dialect == "postgresql":  # it may walk the claims beside the text, and would begin at the newest of all
-                inside = inside.where(occurrence.c.mention_id >= low, occurrence.c.mention_id < high)
-            query = query.where(inside.exists())
+        query = _saying(dialect, filters).where(*_carrying(number, filters), *_heard(number, filters))
     elif filters.of_occurrence:
         number = occurrence.c.mention_id
-        query = select(number).distinct().where(of_occurrence(filters))
+        query = select(number).distinct().where(of_occurrence(filters), *_heard(number, filters))
     else:
         number = mention.c.id
-        query = select(number)
-    if filters.platform or filters.source:
-        if number is mention.c.id:
-            query = query.where(_of_mention(filters))
-        else:
-            query = query.where(select(1).where(mention.c.id == number, _of_mention(filters)).exists())
+        query = select(number).where(_of_mention(filters))
     return query.where(number >= low, number < high), number
 
 
 def of_occurrence(filters: Filters) -> ColumnElement[bool]:
     """What the filters ask of an occurrence."""
-    wanted = (
+    return _among(
         (occurrence.c.type, filters.type),
         (occurrence.c.verdict, filters.verdict),
         (occurrence.c.stance, filters.stance),
         (occurrence.c.claim_id, filters.claim),
     )
-    return and_(true(), *(column.in_(values) for column, values in wanted if values))
 
 
 def _of_mention(filters: Filters) -> ColumnElement[bool]:
-    wanted = ((mention.c.platform, filters.platform), (mention.c.source, filters.source))
-    return and_(*(column.in_(values) for column, values in wanted if values))
+    return _among((mention.c.platform, filters.platform), (mention.c.source, filters.source))
+
+
+def _among(*wanted: tuple[Any, tuple[str, ...]]) -> ColumnElement[bool]:
+    return and_(true(), *(column.in_(values) for column, values in wanted if values))
+
+
+def _saying(dialect: str, filters: Filters) -> Select[Any]:
+    number = search.search_rowid(dialect).label("id")
+    return select(number).select_from(table("mention_search")).where(search.search_clause(dialect, filters.text))
+
+
+def _by_words_and_tags(filters: Filters, *, rare: bool) -> tuple[Select[Any], Any]:
+    """On PostgreSQL: what the text index alone finds, and where claims are asked for more than one thing, a look at them."""
+    low, high = number_range(filters)
+    number: Any = search.search_rowid("postgresql")
+    query = _saying("postgresql", filters).where(*tagged(filters))
+    if rare:
+        hits = query.where(number >= low, number < high).cte("hits").prefix_with("MATERIALIZED")
+        number = hits.c.id
+        query = select(number)
+    if sum(map(bool, (filters.type, filters.verdict, filters.stance, filters.claim))) > 1:
+        # Tags say that a mention has all of it, and not that one claim of it has. Within bounds, since the planner may walk the
+        # claims beside the text, and would begin at the newest of all.
+        within = (occurrence.c.mention_id >= low, occurrence.c.mention_id < high)
+        query = query.where(*_carrying(number, filters, *within))
+    return query, number
+
+
+def _carrying(number: Any, filters: Filters, *more: ColumnElement[bool]) -> list[ColumnElement[bool]]:
+    """That the mention of this number carries an occurrence as the filters ask; nothing where they do not."""
+    inside = select(1).where(occurrence.c.mention_id == number, of_occurrence(filters), *more)
+    return [inside.exists()] if filters.of_occurrence else []
+
+
+def _heard(number: Any, filters: Filters) -> list[ColumnElement[bool]]:
+    """That the mention of this number was heard where the filters ask; nothing where they do not."""
+    inside = select(1).where(mention.c.id == number, _of_mention(filters))
+    return [inside.exists()] if filters.platform or filters.source else []
 
 
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:

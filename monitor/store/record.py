@@ -12,12 +12,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Integer, bindparam, case, delete, insert, select, update
-from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import search
-from monitor.store.tables import alert, claim, claim_author, claim_platform, delivery, mention, mention_text, occurrence
+from monitor.store.tables import alert, claim, claim_author, claim_platform, delivery, mention, occurrence
+from monitor.store.texts import erase_texts, write_texts
 from monitor.words import AlertKind, Judgement, Occurrence, Post, now_ms, public_id
 
 
@@ -151,8 +150,8 @@ def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
 async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> Recorded:
     by_number = await _free_numbers(connection, batch)
     stored = await _insert_new(connection, mention, [_mention_row(n, judged) for n, judged in by_number.items()])
-    await _write_texts(connection, {number: by_number[number].post.text for number in stored})
     written = {number: by_number[number] for number in stored}
+    await write_texts(connection, [(number, one.post, one.judgement) for number, one in written.items()])
     lost: list[tuple[str, str]] = []  # (claim id, platform) that an edit took away
     edited: list[int] = []
     for number, judged in by_number.items():
@@ -205,24 +204,8 @@ async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[st
     gone = await connection.execute(delete(occurrence).where(occurrence.c.mention_id == row.id).returning(occurrence.c.claim_id))
     lost.extend((claim_id, post.platform) for claim_id in {claim_id for (claim_id,) in gone})
     await erase_texts(connection, [row.id])
-    await _write_texts(connection, {row.id: post.text})
+    await write_texts(connection, [(row.id, post, judged.judgement)])
     return int(row.id)
-
-
-async def erase_texts(connection: AsyncConnection, mention_ids: Sequence[int]) -> None:
-    """Takes the words of these mentions out of both places where words are kept."""
-    for mention_id in mention_ids:
-        await connection.execute(delete(mention_text).where(mention_text.c.mention_id == mention_id))
-        await connection.execute(sql(search.unindex_statement(connection.dialect.name)), {"id": mention_id})
-
-
-async def _write_texts(connection: AsyncConnection, texts: dict[int, str]) -> None:
-    if not texts:
-        return
-    await connection.execute(insert(mention_text), [{"mention_id": number, "text": text} for number, text in texts.items()])
-    name = connection.dialect.name
-    rows = [{"id": number, "words": search.index_value(name, text)} for number, text in texts.items()]
-    await connection.execute(sql(search.index_statement(name)), rows)
 
 
 class _Tally(msgspec.Struct):

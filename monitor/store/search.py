@@ -142,10 +142,16 @@ def search_rowid(dialect: str) -> ColumnElement[int]:
 
 
 def index_statement(dialect: str) -> str:
-    """Puts one mention (`:id`, `:words` from `index_value`) into the index."""
+    """Puts one mention, a row of `index_row`, into the index."""
     if dialect == "sqlite":
         return "INSERT INTO mention_search (rowid, words) VALUES (:id, :words)"
-    return "INSERT INTO mention_search (id, words) VALUES (:id, CAST(:words AS tsvector))"
+    return "INSERT INTO mention_search (id, words, tags) VALUES (:id, CAST(:words AS tsvector), CAST(:tags AS text[]))"
+
+
+def index_row(dialect: str, number: int, text: str, tags: Sequence[str]) -> dict[str, Any]:
+    """What `index_statement` takes, for a mention's text and, on PostgreSQL, what else it can be found by."""
+    row = {"id": number, "words": index_value(dialect, text)}
+    return row if dialect == "sqlite" else row | {"tags": tags}
 
 
 def unindex_statement(dialect: str) -> str:
@@ -154,7 +160,7 @@ def unindex_statement(dialect: str) -> str:
 
 
 def index_value(dialect: str, text: str) -> str:
-    """What `index_statement` takes as `:words`."""
+    """The words of a text as this database's index takes them."""
     words = index_words(text)
     if dialect == "sqlite":
         return " ".join(words)

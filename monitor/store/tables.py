@@ -2,8 +2,8 @@
 
 Times are milliseconds since 1970 (UTC). A mention's id comes from its place in the stream and so grows with time of arrival: a
 page "newest first" is a walk along the primary key, also through the text index. A post's words stand in `mention_text` and,
-folded for search, in `mention_search` (made by the migrations, since it is a different thing on each database): nowhere else, so
-that they can be deleted. Quotes are offsets into that text.
+folded for search, in `mention_search` (made by the migrations, since it is a different thing on each database; on PostgreSQL with
+tags beside the words, see `tags.py`): nowhere else, so that they can be deleted. Quotes are offsets into that text.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{p0}:cursors`          | hash   | source name to cursor, the collector's own text                             |
 | `exowatch:v1:{p0}:signals`          | stream | wake-ups, `k` kind and `i` id: bounded and lossy; nothing depends on one    |
 | `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
+| `exowatch:v1:{p0}:processes`        | zset   | names of processes that share their metrics, by when they last did          |
+| `exowatch:v1:{p0}:metrics:<name>`   | string | the metrics of one, opaque to the stream; gone two minutes after the last   |
 
 Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path and no version check in it. `noeviction` is
 wanted: a server that evicts drops streams together with their groups.

@@ -12,6 +12,7 @@ ENTRY_FORMAT = "1"  # the field `v`: how the field `d` is to be read
 CURSORS = f"{PREFIX}:{{p0}}:cursors"
 SIGNALS = f"{PREFIX}:{{p0}}:signals"
 PARTITIONS = f"{PREFIX}:{{p0}}:partitions"
+PROCESSES = f"{PREFIX}:{{p0}}:processes"
 
 # An entry that fails this often is set aside as dead; each time it rests for CLAIM_AFTER_S before it comes again.
 MAX_DELIVERIES = 5
@@ -40,6 +41,12 @@ MAX_WAITING = 200_000
 MAX_MEMORY_SHARE = 0.8
 ROOM_EVERY_S = 1.0
 
+# What a process counted is kept for so long after it last said so: longer than between two scrapes of a slow Prometheus, so that
+# the last figures of one that ended are seen.
+METRICS_KEPT_S = 120
+MAX_PROCESSES = 500
+METRICS_TIMEOUT_S = 2.0  # figures are worth no long wait
+
 SIGNALS_KEPT = 10_000
 SEEN_KEPT_S = 3 * 86_400
 MAX_ERROR = 2_000  # characters of an error kept with a dead entry
@@ -52,6 +59,10 @@ def mentions_key(partition: int) -> str:
 
 def dead_key(partition: int) -> str:
     return f"{PREFIX}:{{p{partition}}}:dead"
+
+
+def metrics_key(process: str) -> str:
+    return f"{PREFIX}:{{p0}}:metrics:{process}"
 
 
 def seen_keys(partition: int, now_ms: int) -> tuple[str, str, str]:

@@ -172,3 +172,15 @@ end
 return count
 """
 )
+
+# KEYS processes, the figures of one; ARGV its name, its figures, seconds to keep them
+# The server's own clock decides who is gone: a machine whose clock is ahead must not drop the others.
+SHARE = Script(
+    """
+local now, kept = tonumber(redis.call('TIME')[1]), tonumber(ARGV[3])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', kept)
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - kept - 1)
+redis.call('EXPIRE', KEYS[1], kept)
+"""
+)

@@ -18,8 +18,12 @@ from monitor.stream.keys import (
     MAX_MEMORY_SHARE,
     MAX_PART_BYTES,
     MAX_PART_ITEMS,
+    MAX_PROCESSES,
     MAX_WAITING,
+    METRICS_KEPT_S,
+    METRICS_TIMEOUT_S,
     PARTITIONS,
+    PROCESSES,
     ROOM_EVERY_S,
     SEEN_KEPT_S,
     SIGNALS,
@@ -27,12 +31,13 @@ from monitor.stream.keys import (
     TIMEOUT_S,
     dead_key,
     mentions_key,
+    metrics_key,
     partition_of,
     seen_keys,
 )
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
-from monitor.stream.scripts import PUBLISH, REPLAY
+from monitor.stream.scripts import PUBLISH, REPLAY, SHARE
 from monitor.stream.signals import last_position, tail
 from monitor.words import now_ms
 
@@ -60,6 +65,8 @@ class Stream:
         self._timeout_s = timeout_s
         self._clock = clock
         self._link = Link(url, connections=_CONNECTIONS, timeout_s=timeout_s)
+        # Apart, so that metrics never take a connection from the work; it connects when it is first used.
+        self._metrics_link = Link(url, connections=2, timeout_s=min(timeout_s, METRICS_TIMEOUT_S))
         self._closed = asyncio.Event()
         self._max_waiting = max_waiting
         self._room_known_until = 0.0
@@ -168,6 +175,19 @@ class Stream:
         # own lag from 7.0 on, but not always right before 7.4.2.
         return StreamStats(length=length, pending=pending, lag=max(0, length - pending), oldest_age_s=age, dead=dead)
 
+    async def share_metrics(self, process: str, snapshot: bytes) -> None:
+        """Lets the others see what this process counts, for METRICS_KEPT_S or until it says more. Raises StreamError."""
+        keys = (PROCESSES, metrics_key(process))
+        await self._metrics_link.script(SHARE, keys, (process, snapshot, METRICS_KEPT_S))
+
+    async def shared_metrics(self) -> list[bytes]:
+        """What other processes shared and what is not too old; of the MAX_PROCESSES that spoke last. Raises StreamError."""
+        names = await self._metrics_link.run("ZREVRANGE", PROCESSES, 0, MAX_PROCESSES - 1)
+        if not names:
+            return []
+        found = await self._metrics_link.run("MGET", *(metrics_key(name.decode("utf-8", "replace")) for name in names))
+        return [snapshot for snapshot in found if snapshot is not None]
+
     async def dead(self, limit: int = 100) -> list[DeadEntry]:
         """What was set aside, the newest first. Raises StreamUnavailable."""
         entries: list[DeadEntry] = []
@@ -197,6 +217,7 @@ class Stream:
     async def close(self) -> None:
         """Lets go of the connections and ends the tails of the signals."""
         self._closed.set()
+        await self._metrics_link.close()
         await self._link.close()
 
     def _own_link(self) -> Link:

@@ -272,7 +272,12 @@ class Queue:
         )
         outcome = "delivered" if result.state == "delivered" else "dead" if result.state == "dead" else "failed"
         telemetry.delivery_attempts.labels(self._endpoint.name, outcome).inc()
+        if due.tries:
+            telemetry.retried_deliveries.labels(self._endpoint.name).inc()
+        if result.state != "delivered":
+            telemetry.delivery_errors.labels(self._endpoint.name).inc()
         if result.state == "delivered":
+            telemetry.delivered.labels(self._endpoint.name).inc()
             told.info("alert delivered")
             if event and due.attempts == due.tries:  # not one that was sent again by hand, perhaps days later
                 telemetry.delivery_seconds.observe(max(0, self._clock() - event.created_ms) / 1000)
