@@ -57,16 +57,15 @@ lock: .venv/dev
 	.benchvenv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
 
-# Half an hour on two cores. First on eleven posts of twelve, to choose on the twelfth how sure a find must be; then on all.
+# Half an hour on two cores: on eleven posts of twelve, and on the twelfth is chosen how sure a find must be.
 MODEL = config/topics/exosomes/model
 TRAIN = .trainvenv/bin/python -m training.
 train: .trainvenv/train
 	mkdir -p build
-	$(TRAIN)train --out build/apart.pt --hold-out 12
-	$(TRAIN)export build/apart.pt build/apart
-	$(TRAIN)calibrate build/apart build/calibration.json --hold-out 12
-	$(TRAIN)train --out build/whole.pt
-	$(TRAIN)export build/whole.pt $(MODEL) --calibration build/calibration.json
+	$(TRAIN)train --out build/model.pt --hold-out 12
+	$(TRAIN)export build/model.pt build/model
+	$(TRAIN)calibrate build/model build/calibration.json --hold-out 12
+	$(TRAIN)export build/model.pt $(MODEL) --calibration build/calibration.json
 
 # torch is named by version alone: its builds differ by machine, and so do their hashes.
 .trainvenv/train: requirements-train.lock

@@ -68,7 +68,7 @@ async def counted(server: DaemonProcess, number: int) -> Page:
 
 def posts(folder: Path, count: int, prefix: str) -> str:
     file = folder / f"{prefix}.jsonl"
-    lines = ({"platform": "forum", "id": f"{prefix}{n}", "text": f"Exosomes cure arthritis, no. {n}."} for n in range(count))
+    lines = ({"platform": "forum", "id": f"{prefix}{n}", "text": "Exosomes cure arthritis."} for n in range(count))
     file.write_text("\n".join(map(json.dumps, lines)))
     return str(file)
 

@@ -1,6 +1,6 @@
 """What a mention can be filtered by, as tags beside its words in PostgreSQL's text index: `type:safety`, `platform:reddit`.
 
-So a search with filters is answered by one index, whichever of its parts is the rare one; see docs/decisions/0007. SQLite's index
+So a search with filters is answered by one index, whichever of its parts is the rare one; see docs/decisions/0008. SQLite's index
 gives its hits in the order of the ids and needs none.
 """
 
