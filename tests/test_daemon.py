@@ -108,8 +108,7 @@ async def test_three_wordings_from_two_platforms_raise_one_signed_alert_across_a
 async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp_path: Path, store_url: str) -> None:
     posts = tmp_path / "posts.jsonl"
     lines = [
-        {"platform": "forum", "id": str(n), "text": f"Exosomes raise collagen by 300%, says member {n}.", "author": f"a{n}"}
-        for n in range(400)
+        {"platform": "forum", "id": str(n), "text": "Exosomes raise collagen by 300%.", "author": f"a{n}"} for n in range(400)
     ]
     posts.write_text("\n".join(map(json.dumps, lines)))
     async with Receiver() as receiver:

@@ -28,7 +28,7 @@ def write_config(folder: Path, redis_url: str, store_url: str, hook: str, feed: 
 
 
 def write_posts(file: Path) -> None:
-    posts = ({"platform": "forum", "id": str(n), "text": f"Exosomes {CLAIMS[n % len(CLAIMS)]}, no. {n}."} for n in range(POSTS))
+    posts = ({"platform": "forum", "id": str(n), "text": f"Exosomes {CLAIMS[n % len(CLAIMS)]}."} for n in range(POSTS))
     file.write_text("\n".join(map(json.dumps, posts)))
 
 

@@ -70,17 +70,14 @@ class Learned:
             chance = chance_of(span, sight, bool(agreeing), self.card)
             if chance >= self.card.keep:
                 kept.append((span, quote, agreeing, chance))
-        return [
-            self._found(
-                folded.text[part[span.first][1] : part[span.last - 1][2]],
-                span.kind,
-                quote,
-                agreeing,
-                chance,
-                self.judge(sight, span),
-            )
-            for span, quote, agreeing, chance in kept
-        ]
+        found: dict[tuple[str, str | None, str, bool], Found] = {}
+        for span, quote, agreeing, chance in kept:
+            text = folded.text[part[span.first][1] : part[span.last - 1][2]]
+            claim = self._found(text, span.kind, quote, agreeing, chance, self.judge(sight, span))
+            said = (claim.proposition.key, claim.number, claim.stance, claim.distance)
+            if said not in found or found[said].confidence < claim.confidence:  # the same thing said twice in one breath
+                found[said] = claim
+        return sorted(found.values(), key=lambda claim: (claim.start, claim.end))
 
     def _overlooked(
         self, folded: Folded, part: Sequence[Piece], sight: Sight, spans: Sequence[Span], hints: Sequence[Found]
@@ -103,6 +100,11 @@ class Learned:
         # Where the lexicon names a proposition by its words it is right more often than the model.
         best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
         proposition = self._propositions[best]
+        number = read_number(proposition.number, text) if proposition.number else None
+        for hint in hints:
+            if number is None and hint.number is not None and hint.proposition is proposition:
+                # The number is part of the claim, so the quote reaches as far as it stands.
+                number, quote = hint.number, (min(quote[0], hint.start), max(quote[1], hint.end))
         wording = next((hint.by for hint in hints if hint.proposition is proposition), None)
         stances = weighed_stances(opinion, hints, self.card)
         stance = self.card.stances[int(np.argmax(stances))]
@@ -114,7 +116,7 @@ class Learned:
             distance=stance == _WITH_DISTANCE,
             testimonial=opinion.own > 0.5,
             proposition=proposition,
-            number=read_number(proposition.number, text) if proposition.number else None,
+            number=number,
             confidence=round(chance, 3),
             by=f"read as the claim {proposition.key} by the model" + (f", and {wording}" if wording else ""),
             cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
@@ -122,8 +124,16 @@ class Learned:
 
 
 def spans_of(part: Sequence[Piece], folded: Folded, sight: Sight) -> list[Span]:
-    """The spans of a window that may carry a claim, however sure."""
-    return find_spans(words_of(part, folded.text), sight.inside.tolist(), sight.begin.tolist())
+    """The spans of a window that may carry a claim, however sure. None goes over a blank line."""
+    inside, begin = sight.inside.tolist(), sight.begin.tolist()
+    spans: list[Span] = []
+    paragraph: list[tuple[int, int]] = []
+    for word in words_of(part, folded.text):
+        if paragraph and folded.text.count("\n", part[paragraph[-1][1] - 1][2], part[word[0]][1]) > 1:
+            spans += find_spans(paragraph, inside, begin)
+            paragraph = []
+        paragraph.append(word)
+    return spans + find_spans(paragraph, inside, begin)
 
 
 def hints_for(kind: ClaimType, quote: tuple[int, int], hints: Sequence[Found]) -> list[Found]:
@@ -167,6 +177,8 @@ def quote_of(folded: Folded, part: Sequence[Piece], span: Span) -> tuple[int, in
     """The span in the original without signs and white space at its ends; a hashtag keeps its sign."""
     first, last = folded.span(part[span.first][1], part[span.last - 1][2])
     text = folded.original
+    if text[last : last + 1] in ("%", "％", "٪"):
+        last += 1
     low, high = first, last
     while low < high and (text[low] in _EDGES or text[low].isspace()):
         low += 1
