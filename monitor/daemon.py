@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -243,8 +244,11 @@ async def run(
     async with opened(settings, own=not alone) as (stream, database):
         following = asyncio.create_task(_follow(settings, joined, stop))
         with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
-            name = slot.name if slot else ""
-            await Daemon(settings, topic, stream, database, slot=name, workers=workers).run(roles, stop, ready)
+            daemon = Daemon(settings, topic, stream, database, slot=slot.name if slot else "", workers=workers)
+            # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
+            # again and again.
+            gc.freeze()
+            await daemon.run(roles, stop, ready)
         await _cancelled(following)
 
 
