@@ -7,13 +7,14 @@ median of the ratios of neighbours; a single absolute number says little.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -155,16 +156,32 @@ async def in_turn(repeats: int, *runs: Run, warm_up: bool = True) -> list[list[f
     As long as patience lasts (`be_patient`), a round waits until nothing else runs, and one that ended in company is taken again.
     """
     found: list[list[float]] = [[] for _ in runs]
-    for turn in range(repeats + warm_up):
-        alone = False
-        while not alone:
-            await _until_alone()
-            values = [await run() for run in runs]
-            alone = _Patience.over_at <= time.monotonic() or await cores_busy() <= QUIET
-        for place, value in enumerate(values):
-            if turn >= warm_up:
-                found[place].append(value)
+    with _little_garbage():
+        for turn in range(repeats + warm_up):
+            values = await _round(runs)
+            for place, value in enumerate(values):
+                if turn >= warm_up:
+                    found[place].append(value)
     return found
+
+
+async def _round(runs: Sequence[Run]) -> list[float]:
+    while True:
+        await _until_alone()
+        values = [await run() for run in runs]
+        if time.monotonic() >= _Patience.over_at or await cores_busy() <= QUIET:
+            return values
+
+
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """Leaves what lives already out of garbage collections, as the daemon does: here it is whole tables."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 QUIET = 0.2  # cores

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -289,6 +290,9 @@ async def run(
         with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
             name = slot.name if slot else ""
             daemon = Daemon(settings, topic, stream, database, slot=name, workers=workers, follower=follower)
+            # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
+            # again and again.
+            gc.freeze()
             await daemon.run(roles, stop, ready)
         await _cancelled(following)
 
