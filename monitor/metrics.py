@@ -114,7 +114,7 @@ async def _keep_sharing(stream: Stream, role: str, over: asyncio.Event) -> None:
             away = False
         except Exception as error:  # whatever it is, the work must go on without figures
             if not away:
-                log.warning("metrics are not shared for now", error=str(error))
+                log.warning("metrics are not shared while Redis is away", error=str(error))
             away = True
         if last:
             return
