@@ -214,7 +214,10 @@ def labelled(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_table_is_plain_in_a_pipe_and_holds_all_figures(config: Path, labelled: Path, tmp_path: Path) -> None:
+def test_the_table_is_plain_in_a_pipe_and_holds_all_figures(
+    config: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it
     answer = exowatch("evaluate", labelled, "--errors", "1", "--config", config)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert "\x1b" not in answer.stdout
