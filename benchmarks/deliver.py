@@ -17,7 +17,8 @@ from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
 from monitor.settings.model import Endpoint
 from monitor.store import Database, endpoints, record
-from monitor.store.record import AlertDraft, Judged
+from monitor.store.judged import Judged
+from monitor.store.outbox import AlertDraft
 from monitor.words import Post
 from workers.deliver.queue import IN_FLIGHT
 from workers.deliver.sender import Sender

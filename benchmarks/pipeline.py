@@ -11,7 +11,7 @@ from benchmarks import posts
 from benchmarks.measure import Figure, Scale, beside, drained, in_turn, rate, redis_server
 from monitor.settings import Settings
 from monitor.store import Database, record
-from monitor.store.record import Judged
+from monitor.store.judged import Judged
 from monitor.stream import Item, Stream
 from monitor.words import Post, encode
 from workers.alert import drafts

@@ -14,14 +14,16 @@ from typing import Any
 import msgspec
 
 from monitor.store import search
-from monitor.store.record import Judged, _mention_row, _occurrence_rows, new_number
+from monitor.store.judged import Judged
+from monitor.store.outbox import new_number
+from monitor.store.record import _mention_row, _occurrence_rows
 from monitor.store.tables import alert, claim, claim_author, claim_platform, mention, mention_text, occurrence
 from monitor.store.tags import tags_of
 
 _ALERT = ("id", "kind", "dedupe_key", "created_ms", "claim_id", "mention_id", "occurrence_n", "summary")
 _MENTION = tuple(column.name for column in mention.c if column.name not in ("edited_ms", "state"))
 _OCCURRENCE = tuple(column.name for column in occurrence.c)
-_CLAIM = tuple(column.name for column in claim.c if column.name not in ("state", "authors"))
+_CLAIM = tuple(column.name for column in claim.c if column.name not in ("state", "authors", "muted_until_ms", "merged_into"))
 _JSON = ("verdicts", "evidence")
 
 
@@ -44,12 +46,14 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
     platforms: Counter[tuple[str, str]] = Counter()
     authors: dict[str, set[tuple[str, str, str]]] = {}
     for one in batch:
-        for found in one.judgement.claims:
+        for found, origin in zip(one.judgement.claims, one.origins_of_claims, strict=True):
             values = {"id": found.claim_id, "register": one.judgement.register, "mentions": 0, "first_seen_ms": one.seen_ms}
+            values |= msgspec.structs.asdict(origin) | {"put_forward_ms": None}
             known = claims.setdefault(found.claim_id, msgspec.structs.asdict(found) | values)
             known["last_seen_ms"] = one.seen_ms
-            known["entry"] = one.entries.get(found.claim_id)
             known["evidence"] = msgspec.to_builtins(found.evidence)
+            if found.put_forward:
+                known["put_forward_ms"] = one.seen_ms
             if found.put_forward and one.post.author:
                 authors.setdefault(found.claim_id, set()).add((found.claim_id, one.post.platform, one.post.author))
         for claim_id in {found.claim_id for found in one.judgement.claims}:
@@ -73,6 +77,7 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
             )
             for one in batch
             for draft in one.alerts
+            if draft.kind == "claim.new"  # of the others few are ever raised
         ],
     )  # fmt: skip
 
@@ -81,14 +86,14 @@ def statements(dialect: str) -> dict[str, str]:
     """The statement of each table, with parameters as this driver writes them."""
     claims = _insert(dialect, claim.name, _CLAIM)
     greatest, least = ("max", "min") if dialect == "sqlite" else ("greatest", "least")
-    judged_anew = ", ".join(f"{name} = excluded.{name}" for name in _CLAIM[1:] if name not in _COUNTED)
     return {
         "mentions": _insert(dialect, mention.name, _MENTION),
         "texts": _insert(dialect, mention_text.name, ("mention_id", "text")),
         "words": _index(dialect),
-        "claims": f"{claims} ON CONFLICT (id) DO UPDATE SET {judged_anew},"
+        "claims": f"{claims} ON CONFLICT (id) DO UPDATE SET"
         f" first_seen_ms = {least}(claim.first_seen_ms, excluded.first_seen_ms),"
-        f" last_seen_ms = {greatest}(claim.last_seen_ms, excluded.last_seen_ms), mentions = claim.mentions + excluded.mentions",
+        f" last_seen_ms = {greatest}(claim.last_seen_ms, excluded.last_seen_ms), put_forward_ms = excluded.put_forward_ms,"
+        f" mentions = claim.mentions + excluded.mentions",
         "platforms": _insert(dialect, claim_platform.name, ("claim_id", "platform", "mentions"))
         + " ON CONFLICT (claim_id, platform) DO UPDATE SET mentions = claim_platform.mentions + excluded.mentions",
         "authors": _insert(dialect, claim_author.name, ("claim_id", "platform", "author")) + " ON CONFLICT DO NOTHING",
@@ -96,9 +101,6 @@ def statements(dialect: str) -> dict[str, str]:
         "occurrences": _insert(dialect, occurrence.name, _OCCURRENCE),
         "alerts": _insert(dialect, alert.name, _ALERT) + " ON CONFLICT (dedupe_key) DO NOTHING",
     }
-
-
-_COUNTED = ("first_seen_ms", "last_seen_ms", "mentions")
 
 
 def _tuple(row: dict[str, Any], names: Sequence[str]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.settings import Settings
-from monitor.store.record import Judged
+from monitor.store.judged import Judged, Origin
 from monitor.topic import Topic, load_topic
 from monitor.words import Judgement, Post
 from workers.alert import drafts
@@ -101,8 +101,8 @@ def _weights() -> tuple[float, ...]:
 
 
 @cache
-def _judged_sample() -> tuple[tuple[str, Judgement], ...]:
-    return tuple((text, judge().judge("m", text)) for text in sample())
+def _judged_sample() -> tuple[tuple[str, Judgement, tuple[Origin, ...]], ...]:
+    return tuple((text, *judge().weigh("m", text)) for text in sample())
 
 
 def judged(count: int, *, first: int, spread: int, seed: int = 1) -> list[Judged]:
@@ -113,7 +113,7 @@ def judged(count: int, *, first: int, spread: int, seed: int = 1) -> list[Judged
     settings = Settings()
     found = []
     for n in range(first, first + count):
-        text, judgement = dice.choice(_judged_sample())
+        text, judgement, origins = dice.choice(_judged_sample())
         filler = " ".join(word(rank) for rank in dice.choices(words, cum_weights=weights, k=25))
         ms = FIRST_MS + YEAR_MS * n // spread
         number = ms << 21 | (n & 0x1FFF)
@@ -127,5 +127,5 @@ def judged(count: int, *, first: int, spread: int, seed: int = 1) -> list[Judged
             source=f"source{n % 20}",
         )
         alerts = drafts(judgement, post, settings.alerts, ())
-        found.append(Judged(number=number, seen_ms=ms, post=post, judgement=judgement, alerts=alerts))
+        found.append(Judged(number=number, seen_ms=ms, post=post, judgement=judgement, origins=origins, alerts=alerts))
     return found

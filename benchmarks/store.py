@@ -22,6 +22,7 @@ from benchmarks.plain_rows import rows_of
 from monitor.settings import Settings
 from monitor.settings.model import Store
 from monitor.store import Database, Filters, mentions, record
+from monitor.store.judged import Judged
 from monitor.store.search import parse_query
 from monitor.words import CLAIM_TYPES
 from tests.postgres import running_postgres
@@ -79,7 +80,7 @@ class _Filled:
         self.filled = 0
         self._spread = spread
 
-    def next(self, count: int) -> list[record.Judged]:
+    def next(self, count: int) -> list[Judged]:
         found = posts.judged(count, first=self.filled, spread=self._spread)
         self.filled += count
         return found

@@ -32,13 +32,15 @@ from monitor.intake import Intake, pseudonyms_of
 from monitor.pause import either, pause, until
 from monitor.settings import Settings, Source
 from monitor.store import Database, StoreError, sources
-from monitor.stream import Stream, StreamError
+from monitor.stream import Signal, Stream, StreamError
 from monitor.topic import Topic, TopicError, load_topic
 from monitor.topic.follow import Follower
+from monitor.words import public_id
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.readers import opened_reader
+from workers.retell import hold_claims
 
 log = structlog.get_logger()
 
@@ -107,6 +109,7 @@ class Daemon:
         """What runs side by side, by name; each can be started anew by itself."""
         jobs: dict[str, Job] = {"follow the topic pack": partial(self._follow_pack, stop)}
         if "work" in roles:
+            jobs["hold claims against the register"] = partial(self._hold_claims, stop)
             for partition in range(self.settings.redis.partitions):
                 jobs[f"work {partition}"] = partial(self._work, partition, stop)
             for number in range(1, self.workers):
@@ -131,6 +134,18 @@ class Daemon:
                 await Worker(self.slot, self.stream, self.database, posts, self.settings, partition).run(over)
             if renewed.is_set() and not stop.is_set():
                 log.info("posts are judged by the changed topic pack", partition=partition)
+
+    async def _hold_claims(self, stop: asyncio.Event) -> None:
+        """Brings the verdicts of all claims on record to date: at the start, and whenever the topic pack has changed."""
+        while not stop.is_set():
+            topic, renewed = self.topic, self._renewed
+            jurisdictions = self.settings.alerts.jurisdictions
+            raised = await hold_claims(self.database, topic, jurisdictions, self.settings.endpoint, stop)
+            if raised:
+                log.info("verdicts changed with the register", alerts=len(raised), register=topic.register.version)
+                await self.stream.signal(*(Signal(kind="alert", id=public_id("a", number)) for number in raised))
+            async with either(stop, renewed) as over:
+                await over.wait()
 
     async def _follow_pack(self, stop: asyncio.Event) -> None:
         """Looks at the topic pack's files now and then, and takes up what has changed; a broken pack leaves the last good one."""

@@ -46,7 +46,7 @@ async def load_events(connection: Connection, alert_numbers: Sequence[int]) -> d
 def _event(raised: Raised, claim: Claim | None, mention: Mention | None) -> Event:
     alert = raised.alert
     if claim is not None:
-        data = _about_claim(alert, claim, mention, raised.occurrence)
+        data = _about_claim(alert, claim, mention, raised.occurrence) | (raised.subject or {})
     else:
         data = {"alert_id": alert.id, **({} if mention is None else {"mention": _plain(mention)}), **(raised.subject or {})}
     return Event(body=compose(alert.kind, alert.created_at, data), alert=alert, created_ms=raised.created_ms)

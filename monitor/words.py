@@ -247,6 +247,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     next: str | None
 
 
+def why(reading: str, ruling: str) -> str:
+    """The sentence on how a verdict came about: how the words were read, and what the register says to it."""
+    return f"{reading}; {ruling}." if ruling else f"{reading}."
+
+
 # Ids that users see: a letter for the kind and thirteen characters of Crockford's base 32, so that they sort by time as text.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from monitor.settings.model import Endpoint
-from monitor.store import Database, alerts, deliveries, endpoints, parse_filters, record
-from monitor.store.record import AlertDraft
+from monitor.store import Database, alerts, deliveries, endpoints, outbox, parse_filters
+from monitor.store.outbox import AlertDraft
 from monitor.words import Delivery, claim_id_of, stored_id
 from tests.receiver import (
     Receiver,
@@ -55,7 +55,7 @@ async def raise_more(database: Database, n: int, kind: Any, *names: str) -> None
     async with database.write() as connection:
         (raised,) = (await alerts.page(connection, parse_filters({"claim": [claim_id_of(f"claim-{n}")], "limit": ["1"]}))).items
         assert raised.mention_id is not None
-        await record.raise_alerts(connection, [(draft, raised.claim_id, stored_id("m", raised.mention_id))])
+        await outbox.raise_alerts(connection, [(draft, raised.claim_id, stored_id("m", raised.mention_id))])
 
 
 async def logged(database: Database, **more: Any) -> list[Delivery]:

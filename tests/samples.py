@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from monitor.store import Database, record
-from monitor.store.record import AlertDraft, Judged
+from monitor.store.judged import Judged, Origin
+from monitor.store.outbox import AlertDraft
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 
 HOUR_MS = 3_600_000
@@ -33,9 +34,9 @@ def occurrence(text: str, quote: str, identity: str, **more: Any) -> Occurrence:
     return Occurrence(quote=quote, start=start, end=start + len(quote), claim_id=claim_id_of(identity), **(values | more))
 
 
-def entries_of(found: Iterable[Occurrence]) -> dict[str, str]:
-    """The register's entries behind claims: here each claim's identity."""
-    return {one.claim_id: ENTRIES[one.claim_id] for one in found}
+def origins_of(found: Iterable[Occurrence]) -> tuple[Origin, ...]:
+    """Where claims are from: here each claim's identity is proposition and register entry."""
+    return tuple(Origin(proposition=ENTRIES[one.claim_id], entry=ENTRIES[one.claim_id]) for one in found)
 
 
 def judged(key: str, text: str, *found: Occurrence, hours_ago: float = 1.0, n: int = 0, **more: Any) -> Judged:
@@ -58,7 +59,7 @@ def judged(key: str, text: str, *found: Occurrence, hours_ago: float = 1.0, n: i
         if one.alerting
     )
     seen = now_ms() - round(hours_ago * HOUR_MS)
-    return Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, entries=entries_of(found), alerts=drafts)
+    return Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, origins=origins_of(found), alerts=drafts)
 
 
 async def write(database: Database, *batch: Judged) -> record.Recorded:

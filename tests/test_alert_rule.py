@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.settings.model import Alerts, Endpoint
-from monitor.store.record import AlertDraft
+from monitor.store.outbox import AlertDraft
 from monitor.words import Judgement, Occurrence, Post, claim_id_of
 from tests.receiver import SECRET
 from tests.test_store import carries
@@ -21,25 +21,48 @@ def endpoint(name: str, **filters: Any) -> Endpoint:
 
 
 def raised(
-    *claims: Occurrence, fresh: bool = True, endpoints: tuple[Endpoint, ...] = (), least: float = 0.5
+    *claims: Occurrence, fresh: bool = True, harm: bool = False, endpoints: tuple[Endpoint, ...] = (), least: float = 0.5
 ) -> tuple[AlertDraft, ...]:
     post = Post(platform="reddit", id="a", text=TEXT, source="s", fresh=fresh)
     judgement = Judgement(
-        id="a", relevant=True, language="en", adverse_event=False, alert=True, claims=claims, classifier="c", register="r"
+        id="a", relevant=True, language="en", adverse_event=harm, alert=True, claims=claims, classifier="c", register="r"
     )
     return drafts(judgement, post, Alerts(min_confidence=least), endpoints)
 
 
-def test_each_claim_is_raised_once_by_its_surest_occurrence() -> None:
+def test_each_claim_is_raised_by_its_surest_occurrence() -> None:
     found = raised(
         carries(TEXT, "FDA approved", confidence=0.6),
         carries(TEXT, "cures arthritis", "arthritis", verdict="unsupported", confidence=0.8),
         carries(TEXT, "Really: FDA approved", confidence=0.9),
     )
-    assert [(one.kind, one.dedupe_key, one.occurrence) for one in found] == [
+    assert [(one.kind, one.dedupe_key, one.occurrence) for one in found if one.kind == "claim.new"] == [
         ("claim.new", f"claim.new:{claim_id_of('arthritis')}", 1),
         ("claim.new", f"claim.new:{claim_id_of('fda-approved')}", 2),
     ]
+
+
+def test_each_may_also_be_spreading_or_back_where_the_record_says_so() -> None:
+    found = raised(carries(TEXT, "FDA approved"))
+    assert [(one.kind, one.authors, one.quiet_ms) for one in found] == [
+        ("claim.new", 0, 0),
+        ("claim.spreading", 10, 0),
+        ("claim.spreading", 100, 0),
+        ("claim.spreading", 1000, 0),
+        ("claim.resurfaced", 0, 90 * 86_400_000),
+    ]
+    assert len({one.dedupe_key for one in found}) == len(found)
+
+
+def test_harm_is_raised_with_or_without_a_claim() -> None:
+    (one,) = raised(harm=True, endpoints=(endpoint("all"), endpoint("new", events=["claim.new"])))
+    assert (one.kind, one.dedupe_key, one.occurrence, one.endpoints) == (
+        "safety.signal",
+        "safety.signal:reddit:a",
+        None,
+        ("all",),
+    )
+    assert raised(harm=True, fresh=False) == ()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +80,7 @@ def test_what_is_not_put_forward_or_carried_by_the_record_or_unsure_raises_nothi
 
 
 def test_the_surest_occurrence_counts_only_among_those_that_put_the_claim_forward() -> None:
-    (one,) = raised(
+    (one, *_) = raised(
         carries(TEXT, "FDA approved", stance="denies", confidence=0.99),
         carries(TEXT, "Really: FDA approved", stance="reports", confidence=0.5),
     )
@@ -74,15 +97,15 @@ def test_each_endpoint_hears_of_the_claims_that_it_wants() -> None:
         carries(TEXT, "cures arthritis", "arthritis", type="disease_treatment"),
         endpoints=(endpoint("all"), endpoint("law", types=["regulatory_status"]), endpoint("tiktok", platforms=["tiktok"])),
     )
-    assert [one.endpoints for one in found] == [("all", "law"), ("all",)]
+    assert [one.endpoints for one in found if one.kind == "claim.new"] == [("all", "law"), ("all",)]
 
 
 def test_an_alert_that_no_endpoint_wants_is_raised_all_the_same() -> None:
-    (one,) = raised(carries(TEXT, "FDA approved"), endpoints=(endpoint("spread", events=["claim.spreading"]),))
+    (one, *_) = raised(carries(TEXT, "FDA approved"), endpoints=(endpoint("spread", events=["claim.spreading"]),))
     assert one.endpoints == ()
 
 
 def test_the_summary_is_a_sentence_without_the_posts_words() -> None:
-    (one,) = raised(carries(TEXT, "FDA approved", claim="Exosome products are approved by the FDA."))
+    (one, *_) = raised(carries(TEXT, "FDA approved", claim="Exosome products are approved by the FDA."))
     assert one.summary == "New contradicted claim on reddit: Exosome products are approved by the FDA."
     assert "FDA approved" not in one.summary

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from monitor.events import MAX_BODY, compose, load_events
-from monitor.store import Database, alerts, mentions, parse_filters, record
-from monitor.store.record import AlertDraft
+from monitor.store import Database, alerts, mentions, outbox, parse_filters, texts
+from monitor.store.outbox import AlertDraft
 from monitor.store.tables import mention as mention_table
 from monitor.words import Evidence, Post, encode, stored_id
 from tests.test_store import carries, judged, post, write
@@ -54,7 +54,7 @@ async def test_words_that_were_deleted_are_not_sent(database: Database) -> None:
     number = await alert_on(database, post("a", TEXT), carries(TEXT, "FDA approved"))
     async with database.write() as connection:
         mention_id = (await mentions.page(connection, parse_filters({}))).items[0].id
-        await record.erase_texts(connection, [stored_id("m", mention_id) or 0])
+        await texts.erase_texts(connection, [stored_id("m", mention_id) or 0])
         await connection.execute(update(mention_table).values(state="deleted"))
     body = await body_of(database, number)
     assert (body["data"]["mention"]["text"], body["data"]["mention"]["state"]) == (None, "deleted")
@@ -83,8 +83,8 @@ async def test_an_alert_without_a_claim_holds_what_it_speaks_of(database: Databa
     down = AlertDraft(kind="source.down", dedupe_key="1", summary="The source news is down.", subject={"source": source})
     harm = AlertDraft(kind="safety.signal", dedupe_key="2", summary="Harm is reported on reddit.")
     async with database.write() as connection:
-        (first,) = await record.raise_alerts(connection, [(down, None, None)])
-        (second,) = await record.raise_alerts(connection, [(harm, None, mention_number)])
+        (first,) = await outbox.raise_alerts(connection, [(down, None, None)])
+        (second,) = await outbox.raise_alerts(connection, [(harm, None, mention_number)])
     about_source, about_mention = await body_of(database, first), await body_of(database, second)
     assert about_source["type"] == "source.down"
     assert list(about_source["data"]) == ["alert_id", "source"]

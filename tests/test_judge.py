@@ -79,7 +79,7 @@ def register() -> Register:
 
 
 def test_the_entry_gives_verdict_basis_and_evidence(register: Register) -> None:
-    ruling = rule(found("x-approved"), register, US_UK_EU)
+    ruling = rule(found("x-approved").proposition, register, US_UK_EU)
     assert (ruling.verdict, ruling.basis, ruling.entry, ruling.verdicts) == (
         "contradicted",
         "register",
@@ -90,7 +90,7 @@ def test_the_entry_gives_verdict_basis_and_evidence(register: Register) -> None:
 
 
 def test_without_an_entry_it_is_unsupported_by_the_burden_of_proof(register: Register) -> None:
-    ruling = rule(found(None), register, US_UK_EU)
+    ruling = rule(found(None).proposition, register, US_UK_EU)
     assert (ruling.verdict, ruling.basis, ruling.entry, ruling.evidence, ruling.verdicts) == (
         "unsupported",
         "burden of proof",
@@ -102,7 +102,7 @@ def test_without_an_entry_it_is_unsupported_by_the_burden_of_proof(register: Reg
 
 
 def test_why_names_wording_stance_entry_and_place(register: Register) -> None:
-    why = explain(found("x-approved"), rule(found("x-approved"), register, US_UK_EU))
+    why = explain(found("x-approved"), rule(found("x-approved").proposition, register, US_UK_EU))
     for part in ("x-approved", "@agency + @approve", "put forward as true", "contradicted", "for US"):
         assert part in why
     assert why.endswith(".")

@@ -39,13 +39,15 @@ _FIRST = """
             (mention_id, n, claim_id, type, stance, distance, testimonial, start, "end", verdict, verdicts, basis,
              confidence, why)
         VALUES
-            (7, 0, 'c_1', 'regulatory_status', 'asserts', false, false, 0, 8, 'contradicted', '{}', 'register', 0.9, 'because');
+            (7, 0, 'c_1', 'regulatory_status', 'asserts', false, false, 0, 8, 'contradicted', '{}', 'register', 0.9,
+             'read as approved; register entry X-1 says contradicted for US.');
 
         INSERT INTO alert (id, kind, dedupe_key, created_ms, claim_id, mention_id, occurrence_n, summary)
         VALUES (9, 'claim.new', 'claim.new:c_1', 6, 'c_1', 7, 0, 'New.')
     """
-_SPENT = "; INSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
-ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT}
+_SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
+_REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
+ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT, "0004": _FIRST + _SPENT + _REVIEWED}
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
 _TAGS = "'{claim:c_1,platform:forum,source:s,stance:asserts,type:regulatory_status,verdict:contradicted}'"
@@ -56,6 +58,8 @@ INDEX = {
     ("0002", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0003", "sqlite"): _FTS5,
     ("0003", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
+    ("0004", "sqlite"): _FTS5,
+    ("0004", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
 FOUND: tuple[dict[str, list[str]], ...] = (
     {"text": ["bread"]},
@@ -85,7 +89,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     database = open_database(store_url)
     async with database.write() as connection:
         await connection.run_sync(upgrade, revision)
-        for statement in (*ROWS[revision].split(";"), INDEX[revision, database.dialect]):
+        for statement in (*ROWS[revision].split(";\n"), INDEX[revision, database.dialect]):
             await connection.exec_driver_sql(statement)
     await database.migrate()
     async with database.read() as connection:
@@ -99,6 +103,8 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     await database.close()
     assert (mention.text, mention.claims[0].quote) == ("approved bread", "approved")
     assert (claim.verdicts, claim.mentions) == ({"US": "contradicted"}, 1)
+    assert mention.claims[0].why.startswith("read as approved")
+    assert mention.claims[0].why.count("register entry") <= 1
     assert alert.claim_id == "c_1"
 
 

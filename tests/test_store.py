@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from monitor.settings import Settings
-from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, parse_filters, record
-from monitor.store.record import AlertDraft, Judged
+from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, outbox, parse_filters, record
+from monitor.store.judged import Judged
+from monitor.store.outbox import AlertDraft
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 from tests.postgres import Postgres
-from tests.samples import entries_of, occurrence
+from tests.samples import occurrence, origins_of
 
 NOW = 1_790_000_000_000
 
@@ -48,7 +49,7 @@ def judged(number: int, heard: Post, *found: Occurrence, endpoints: tuple[str, .
         seen_ms=NOW + number,
         post=heard,
         judgement=judgement,
-        entries=entries_of(found),
+        origins=origins_of(found),
         alerts=drafts,
     )
 
@@ -127,7 +128,7 @@ async def test_an_edit_in_the_same_batch_wins(database: Database) -> None:
 
 
 def test_ids_made_in_a_burst_are_distinct_and_in_order() -> None:
-    numbers = [record.new_number() for _ in range(20_000)]
+    numbers = [outbox.new_number() for _ in range(20_000)]
     assert numbers == sorted(set(numbers))
     assert abs((numbers[-1] >> 21) - now_ms()) < 1000
 

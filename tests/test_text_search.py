@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.store import Database, alerts, claims, deliveries, mentions, parse_filters, record
-from monitor.store.record import AlertDraft
+from monitor.store import Database, alerts, claims, deliveries, mentions, outbox, parse_filters
+from monitor.store.outbox import AlertDraft
 from tests.samples import judged, occurrence, write
 
 SENTENCES = {
@@ -45,7 +45,7 @@ async def test_every_list_finds_the_same(database: Database, query: str, expecte
         await write(database, judged(name, text, occurrence(text, text, name, claim=text, stance="denies"), n=len(name)))
         draft = AlertDraft(kind="test", dedupe_key=name, summary=text, endpoints=(name,))
         async with database.write() as connection:
-            await record.raise_alerts(connection, [(draft, None, None)])
+            await outbox.raise_alerts(connection, [(draft, None, None)])
     if expected is None:
         with pytest.raises(ValueError, match="needs a word"):
             parse_filters({"text": [query]})
@@ -65,7 +65,7 @@ async def test_a_search_of_alerts_goes_on_where_its_page_ended(database: Databas
     for n in range(7):
         draft = AlertDraft(kind="test", dedupe_key=str(n), summary=f"number {n} is {'odd' if n % 2 else 'even'}")
         async with database.write() as connection:
-            await record.raise_alerts(connection, [(draft, None, None)])
+            await outbox.raise_alerts(connection, [(draft, None, None)])
     seen, cursor = [], None
     async with database.read() as connection:
         while True:

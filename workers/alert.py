@@ -1,17 +1,18 @@
-"""Which alerts a judged post asks for. Pure: whether a claim is new is the record's to say, by the `dedupe_key`."""
+"""Which alerts a judged post asks for. Pure: what the record has to say to it stands in the draft as a condition."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from monitor.settings.model import Alerts, Endpoint
-from monitor.store.record import AlertDraft
-from monitor.words import Judgement, Occurrence, Post
+from monitor.store.outbox import AlertDraft
+from monitor.words import AlertKind, Judgement, Occurrence, Post
 from workers.deliver.wants import wants
 
 
 def drafts(judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence[Endpoint]) -> tuple[AlertDraft, ...]:
-    """A `claim.new` for each claim that the post puts forward and the record does not carry, in the order of the text.
+    """What the post raises: for each claim that it puts forward and the record does not carry, in the order of the text, that it
+    is new, spreading, or back after a quiet time; and that it reports harm.
 
     Where a post carries a claim several times, the occurrence of the highest confidence speaks for it. Nothing is raised, and so
     no claim's novelty used up, by an occurrence below `alerts.min_confidence` or by a post that is not fresh.
@@ -23,19 +24,50 @@ def drafts(judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence
         before = best.get(one.claim_id)
         if one.alerting and (before is None or one.confidence > judgement.claims[before].confidence):
             best[one.claim_id] = n
-    return tuple(
-        _claim_new(judgement.claims[n], n, post.platform, endpoints)
+    found = [
+        draft
         for n in sorted(best.values())
         if judgement.claims[n].confidence >= alerts.min_confidence
-    )
+        for draft in _about_claim(judgement.claims[n], n, post.platform, alerts, endpoints)
+    ]
+    if judgement.adverse_event:
+        found.append(_harm(post, endpoints))
+    return tuple(found)
 
 
-def _claim_new(occurrence: Occurrence, n: int, platform: str, endpoints: Sequence[Endpoint]) -> AlertDraft:
+def _about_claim(
+    occurrence: Occurrence, n: int, platform: str, alerts: Alerts, endpoints: Sequence[Endpoint]
+) -> Iterator[AlertDraft]:
+    """The alerts that a claim may raise. Their summaries are the claim's own sentence and never the post's words, which must be
+    deletable."""
+
+    def draft(kind: AlertKind, key: str, summary: str, *, authors: int = 0, quiet_ms: int = 0) -> AlertDraft:
+        return AlertDraft(
+            kind=kind,
+            dedupe_key=key,
+            summary=f"{summary}: {occurrence.claim}",
+            endpoints=tuple(one.name for one in endpoints if wants(one, kind, occurrence, platform)),
+            occurrence=n,
+            authors=authors,
+            quiet_ms=quiet_ms,
+        )
+
+    claim, verdict = occurrence.claim_id, occurrence.verdict
+    yield draft("claim.new", f"claim.new:{claim}", f"New {verdict} claim on {platform}")
+    for number in sorted(set(alerts.spreading)):
+        by = "1 author" if number == 1 else f"{number} authors"
+        yield draft(
+            "claim.spreading", f"claim.spreading:{claim}:{number}", f"{verdict.capitalize()} claim of {by}", authors=number
+        )
+    quiet_ms = round(alerts.resurfaced_after * 1000)
+    back = f"{verdict.capitalize()} claim back on {platform}"
+    yield draft("claim.resurfaced", f"claim.resurfaced:{claim}", back, quiet_ms=quiet_ms)
+
+
+def _harm(post: Post, endpoints: Sequence[Endpoint]) -> AlertDraft:
     return AlertDraft(
-        kind="claim.new",
-        dedupe_key=f"claim.new:{occurrence.claim_id}",
-        # The claim's own sentence and never the post's words, which must be deletable.
-        summary=f"New {occurrence.verdict} claim on {platform}: {occurrence.claim}",
-        endpoints=tuple(one.name for one in endpoints if wants(one, "claim.new", occurrence, platform)),
-        occurrence=n,
+        kind="safety.signal",
+        dedupe_key=f"safety.signal:{post.platform}:{post.id}",
+        summary=f"A post on {post.platform} reports harm.",
+        endpoints=tuple(one.name for one in endpoints if wants(one, "safety.signal", None, post.platform)),
     )

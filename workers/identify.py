@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from monitor.topic import Proposition
 from monitor.words import claim_id_of
-from workers.classify import Found
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,15 +16,14 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
-def identify(found: Found) -> Identity:
-    """The identity of a found claim: its proposition's key and the number that makes it differ from its like.
+def identify(proposition: Proposition, number: str | None) -> Identity:
+    """The identity of a claim: its proposition's key and the number that makes it differ from its like.
 
     Authority, condition, material and comparator are told apart by the propositions themselves.
     """
-    proposition = found.proposition
-    if found.number is not None and proposition.number_key and proposition.number_claim:
-        key = proposition.number_key.replace("{number}", found.number)
-        claim = proposition.number_claim.replace("{number}", found.number.replace("-", " "))
+    if number is not None and proposition.number_key and proposition.number_claim:
+        key = proposition.number_key.replace("{number}", number)
+        claim = proposition.number_claim.replace("{number}", number.replace("-", " "))
     else:
         key, claim = proposition.key, proposition.claim
     return Identity(claim_id=claim_id_of(key), claim=claim, key=key)

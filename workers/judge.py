@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from monitor.topic import Entry, Register
-from monitor.words import Basis, Evidence, Verdict
+from monitor.topic import Entry, Proposition, Register
+from monitor.words import Basis, Evidence, Verdict, why
 from workers.classify import Found
 
 _WORST_FIRST: tuple[Verdict, ...] = ("contradicted", "unsupported", "supported")
@@ -30,6 +30,14 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     entry: str | None
     place: str | None
 
+    @property
+    def said(self) -> str:
+        """The ruling in words, as the end of a sentence."""
+        if self.entry is None:
+            return "no register entry covers it, so it is unsupported by the burden of proof"
+        where = "everywhere" if self.place == "global" else f"for {self.place}"
+        return f"register entry {self.entry} says {self.verdict} {where}"
+
 
 def one_verdict(verdicts: Mapping[str, Verdict], jurisdictions: Sequence[str], named: str | None) -> tuple[Verdict, str | None]:
     """One verdict of several and the jurisdiction that it is from (None: the burden of proof).
@@ -47,12 +55,12 @@ def one_verdict(verdicts: Mapping[str, Verdict], jurisdictions: Sequence[str], n
     return "unsupported", None
 
 
-def rule(found: Found, register: Register, jurisdictions: Sequence[str]) -> Ruling:
-    """The register's verdict on a found claim."""
-    entry = register.get(found.proposition.entry)
+def rule(proposition: Proposition, register: Register, jurisdictions: Sequence[str]) -> Ruling:
+    """The register's verdict on a proposition."""
+    entry = register.get(proposition.entry)
     if entry is None:
         return Ruling(verdict="unsupported", verdicts={}, basis="burden of proof", evidence=(), entry=None, place=None)
-    verdict, place = one_verdict(entry.verdicts, jurisdictions, found.proposition.jurisdiction)
+    verdict, place = one_verdict(entry.verdicts, jurisdictions, proposition.jurisdiction)
     return Ruling(
         verdict=verdict, verdicts=dict(entry.verdicts), basis="register", evidence=_evidence(entry), entry=entry.id, place=place
     )
@@ -61,10 +69,7 @@ def rule(found: Found, register: Register, jurisdictions: Sequence[str]) -> Ruli
 def explain(found: Found, ruling: Ruling) -> str:
     """One sentence on how the verdict came about. It names the pack, never the post, which may be deleted."""
     stance = f"{_STANCES[found.stance]}{' with distance' if found.distance else ''} ({found.cue})"
-    if ruling.entry is None:
-        return f"{found.by}, {stance}; no register entry covers it, so it is unsupported by the burden of proof."
-    where = "everywhere" if ruling.place == "global" else f"for {ruling.place}"
-    return f"{found.by}, {stance}; register entry {ruling.entry} says {ruling.verdict} {where}."
+    return why(f"{found.by}, {stance}", ruling.said)
 
 
 def _evidence(entry: Entry) -> tuple[Evidence, ...]:

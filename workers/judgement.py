@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor.store.judged import Origin
 from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence
 from workers.classify import Classifier, Found, Reading
@@ -23,13 +24,19 @@ class Judge:
         """The judgement of one text. Pure, and quick for texts of any length."""
         return self.weigh(id, text, lang)[0]
 
-    def weigh(self, id: str, text: str, lang: str | None = None) -> tuple[Judgement, dict[str, str]]:  # noqa: A002
-        """The judgement, and by claim id the register's entries that decided its verdicts (none: the burden of proof did)."""
+    def weigh(self, id: str, text: str, lang: str | None = None) -> tuple[Judgement, tuple[Origin, ...]]:  # noqa: A002
+        """The judgement, and where the identity of each of its claims is from."""
         return self.weigh_reading(id, text, self.classifier.read(text, lang), self.classifier.version)
 
-    def weigh_reading(self, id: str, text: str, reading: Reading, classifier: str) -> tuple[Judgement, dict[str, str]]:  # noqa: A002
+    def weigh_reading(
+        self,
+        id: str,  # noqa: A002
+        text: str,
+        reading: Reading,
+        classifier: str,
+    ) -> tuple[Judgement, tuple[Origin, ...]]:
         """As `weigh`, for a text that `classifier` (a version) has read."""
-        weighed = [(found, rule(found, self._topic.register, self._jurisdictions)) for found in reading.claims]
+        weighed = [(found, rule(found.proposition, self._topic.register, self._jurisdictions)) for found in reading.claims]
         claims = tuple(_occurrence(text, found, ruling) for found, ruling in weighed)
         judgement = Judgement(
             id=id,
@@ -41,12 +48,17 @@ class Judge:
             classifier=classifier,
             register=self._topic.register.version,
         )
-        entries = {claim.claim_id: ruling.entry for claim, (_, ruling) in zip(claims, weighed, strict=True) if ruling.entry}
-        return judgement, entries
+        return judgement, tuple(_origin(found, ruling) for found, ruling in weighed)
+
+
+def _origin(found: Found, ruling: Ruling) -> Origin:
+    proposition = found.proposition
+    number = found.number if proposition.number_key else None
+    return Origin(proposition=proposition.key, number=number, entry=ruling.entry, ruling=ruling.said, sure=found.sure)
 
 
 def _occurrence(text: str, found: Found, ruling: Ruling) -> Occurrence:
-    identity = identify(found)
+    identity = identify(found.proposition, found.number)
     return Occurrence(
         quote=text[found.start : found.end],
         start=found.start,

@@ -15,7 +15,8 @@ from monitor import telemetry
 from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
-from monitor.store.record import Judged, Recorded
+from monitor.store.judged import Judged
+from monitor.store.record import Recorded
 from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
 from monitor.words import Post, decode_post, public_id
 from workers.alert import drafts
@@ -134,7 +135,7 @@ class Worker:
         heard = f"{post.platform}:{post.id}"
         self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
         alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint)
-        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, entries=outcome.entries, alerts=alerts)
+        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, origins=outcome.origins, alerts=alerts)
 
     async def _record(self, judged: dict[str, Judged]) -> tuple[Recorded, dict[str, str]]:
         """Writes the batch in one transaction; where that fails, one by one, so that only the culprit ages."""

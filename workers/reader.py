@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from monitor import telemetry
+from monitor.store.judged import Origin
 from monitor.words import Judgement
 from workers.judgement import Judge
 
@@ -23,10 +24,10 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """A judgement, and by claim id the register's entries that decided its verdicts."""
+    """A judgement, and where the identity of each of its claims is from."""
 
     judgement: Judgement
-    entries: dict[str, str]
+    origins: tuple[Origin, ...]
 
 
 class PostReader(Protocol):
@@ -60,9 +61,9 @@ class LocalReader:
     def _weigh(self, post: Given) -> Weighed | Exception:
         started = time.perf_counter()
         try:
-            judgement, entries = self._judge.weigh(post.id, post.text, post.lang)
+            judgement, origins = self._judge.weigh(post.id, post.text, post.lang)
         except Exception as error:  # whatever a post does to the classifier, the others of its batch go on
             return error
         telemetry.classify_seconds.observe(time.perf_counter() - started)
         telemetry.classified.inc()
-        return Weighed(judgement, entries)
+        return Weighed(judgement, origins)

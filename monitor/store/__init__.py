@@ -6,7 +6,20 @@ after the thing: `mentions.page(connection, filters)`, `record.record(connection
 
 from sqlalchemy.ext.asyncio import AsyncConnection as Connection
 
-from monitor.store import alerts, claims, deliveries, endpoints, mentions, record, sources, spending
+from monitor.store import (
+    alerts,
+    claims,
+    deliveries,
+    endpoints,
+    mentions,
+    outbox,
+    record,
+    reviews,
+    sources,
+    spending,
+    texts,
+    verdicts,
+)
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
 
@@ -22,8 +35,12 @@ __all__ = [
     "deliveries",
     "endpoints",
     "mentions",
+    "outbox",
     "parse_filters",
     "record",
+    "reviews",
     "sources",
     "spending",
+    "texts",
+    "verdicts",
 ]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, occurrence
-from monitor.words import Claim, Evidence, Page, rfc3339
+from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
 
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
@@ -21,7 +21,11 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
     `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source and
     platform ask for an occurrence like that. Raises FilterError for a cursor of another list.
     """
-    query = select(claim).where(*_conditions(filters)).order_by(claim.c.first_seen_ms.desc(), claim.c.id.desc())
+    query = (
+        select(claim)
+        .where(claim.c.merged_into.is_(None), *_conditions(filters))
+        .order_by(claim.c.first_seen_ms.desc(), claim.c.id.desc())
+    )
     if filters.cursor is not None:
         if len(filters.cursor) != 2 or not isinstance(filters.cursor[0], int) or not isinstance(filters.cursor[1], str):
             raise FilterError("the cursor belongs to another list; start again without it")
@@ -33,8 +37,9 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
 
 
 async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
-    """The claim with this id, or None."""
-    found = await load(connection, [claim_id])
+    """The claim with this id, or None; for one that was merged, the claim that it was merged into."""
+    into = (await connection.execute(select(claim.c.merged_into).where(claim.c.id == claim_id))).scalar()
+    found = await load(connection, [into or claim_id])
     return found[0] if found else None
 
 
@@ -93,7 +98,7 @@ def _claim(row: Any, platforms: dict[str, int]) -> Claim:
         basis=row.basis,
         evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
         entry=row.entry,
-        state=row.state,
+        state="muted" if (row.muted_until_ms or 0) > now_ms() else row.state,
         first_seen=rfc3339(row.first_seen_ms),
         last_seen=rfc3339(row.last_seen_ms),
         mentions=row.mentions,

@@ -20,7 +20,7 @@ from monitor.settings.model import Endpoint
 from monitor.store import alerts, endpoints
 from monitor.store.endpoints import endpoint_statuses
 from monitor.store.filters import Filters, make_cursor, number_range
-from monitor.store.record import AlertDraft, raise_alerts
+from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, attempt, delivery
 from monitor.words import Attempt, Delivery, DeliveryState, Page, now_ms, public_id, rfc3339

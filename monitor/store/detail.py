@@ -52,6 +52,7 @@ async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> 
     found = await claims.find(connection, claim_id)
     if found is None:
         return None
+    claim_id = found.id
     of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
     page = await mentions.page(connection, of_claim)
     return ClaimDetail(

@@ -12,8 +12,8 @@ from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.model import Endpoint
-from monitor.store.record import upsert
 from monitor.store.tables import delivery, endpoint
+from monitor.store.upsert import upsert
 from monitor.words import EndpointStatus
 
 _MAX_REASON = 500

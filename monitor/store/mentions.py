@@ -13,7 +13,7 @@ from monitor.store import search
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
 from monitor.store.tables import claim, mention, mention_text, occurrence
 from monitor.store.tags import tagged
-from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339
+from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
 
 _LOOKED_AT = 5_000
 _FAR = 10  # a row that the text index points to, anywhere in the table, costs as much as so many that are walked past
@@ -160,7 +160,7 @@ def _heard(number: Any, filters: Filters) -> list[ColumnElement[bool]]:
 
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:
     rows = await connection.execute(
-        select(occurrence, claim.c.claim, claim.c.evidence)
+        select(occurrence, claim.c.claim, claim.c.evidence, claim.c.ruling)
         .join(claim, claim.c.id == occurrence.c.claim_id)
         .where(occurrence.c.mention_id.in_(texts))
         .order_by(occurrence.c.mention_id, occurrence.c.n)
@@ -187,8 +187,15 @@ def _occurrence(row: Any, text: str | None) -> Occurrence:
         basis=row.basis,
         confidence=row.confidence,
         evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
-        why=row.why,
+        why=why(_reading(row), row.ruling),
     )
+
+
+def _reading(row: Any) -> str:
+    """How the words were read, and how the occurrence came to its claim."""
+    likely = "" if row.sure else ", joined to this claim as the likeliest, to be reviewed"
+    moved = "" if row.found_as is None else ", put under this claim by a review"
+    return str(row.why).removesuffix(".") + likely + moved
 
 
 def _mention(row: Any, claims: tuple[Occurrence, ...]) -> Mention:

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import mentions
 from monitor.store.filters import FilterError, Filters, make_cursor
-from monitor.store.record import upsert
 from monitor.store.tables import source
+from monitor.store.upsert import upsert
 from monitor.words import Page, SourceState, SourceStatus, now_ms, rfc3339
 
 GAPS_KEPT = 20

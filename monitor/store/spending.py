@@ -11,8 +11,8 @@ from typing import Literal
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store.record import upsert
 from monitor.store.tables import spending
+from monitor.store.upsert import upsert
 
 Unit = Literal["nanodollars", "tokens"]
 

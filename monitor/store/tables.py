@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlalchemy.types import JSON
 
@@ -56,6 +57,7 @@ mention = Table(
     Column("register", Text, nullable=False),
     Column("text_version", Text, nullable=False),  # Post.version of the text that was judged
     Column("entry_number", BigInteger, nullable=False),  # the stream entry that brought this text: the later one wins
+    Column("fresh", Boolean, nullable=False, server_default=true()),  # Post.fresh
     UniqueConstraint("platform", "platform_id"),
 )
 Index(None, mention.c.source, mention.c.id)
@@ -80,13 +82,19 @@ claim = Table(
     Column("id", Text, primary_key=True),
     Column("claim", Text, nullable=False),
     Column("type", Text, nullable=False),
+    Column("proposition", Text, nullable=False, server_default=""),  # the lexicon's key; empty where a review split the claim off
+    Column("number", Text),  # that belongs to its identity
     Column("entry", Text),  # id of the register's entry, where there is one
     Column("verdict", Text, nullable=False),
     Column("verdicts", JSON, nullable=False),
     Column("basis", Text, nullable=False),
+    Column("ruling", Text, nullable=False, server_default=""),  # what the register says, in words: the end of each `why`
     Column("evidence", JSON, nullable=False),  # the citations that the verdict was given on
     Column("register", Text, nullable=False),
-    Column("state", Text, nullable=False, server_default="open"),
+    Column("state", Text, nullable=False, server_default="open"),  # open | confirmed | dismissed
+    Column("muted_until_ms", BigInteger),  # while that is to come, it is muted
+    Column("merged_into", Text),  # then everything of it is under that other claim, which is not merged
+    Column("put_forward_ms", BigInteger),  # when a fresh post last put it forward
     Column("first_seen_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     Column("mentions", Integer, nullable=False, server_default="0"),
@@ -129,13 +137,60 @@ occurrence = Table(
     Column("verdicts", JSON, nullable=False),
     Column("basis", Text, nullable=False),
     Column("confidence", Float, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("why", Text, nullable=False),  # up to what the register says, which stands at the claim
+    Column("sure", Boolean, nullable=False, server_default=true()),  # else it was joined to the claim as the likeliest
+    Column("found_as", Text),  # the claim's id as the reader gave it, where a review put it under another claim
     PrimaryKeyConstraint("mention_id", "n"),
 )
 Index(None, occurrence.c.claim_id, occurrence.c.mention_id)
 Index(None, occurrence.c.type, occurrence.c.mention_id)
 Index(None, occurrence.c.verdict, occurrence.c.mention_id)
 Index(None, occurrence.c.stance, occurrence.c.mention_id)
+
+# What people said of claims, the newest last: nothing is ever changed here.
+review = Table(
+    "review",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("claim_id", Text, ForeignKey("claim.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("note", Text),
+    Column("until_ms", BigInteger),  # of a mute
+    Column("detail", JSON),  # of a merge or a split: the other claim, the mentions
+)
+Index(None, review.c.claim_id, review.c.id)
+
+# Mentions that a review split off: what the reader finds in them as `found_as` belongs to `claim_id`, also when it is read again.
+claim_move = Table(
+    "claim_move",
+    metadata,
+    Column("mention_id", BigInteger, ForeignKey("mention.id", ondelete="CASCADE"), nullable=False),
+    Column("found_as", Text, nullable=False),
+    Column("claim_id", Text, ForeignKey("claim.id"), nullable=False),
+    PrimaryKeyConstraint("mention_id", "found_as"),
+)
+Index(None, claim_move.c.claim_id)
+
+# Names of the watchlist that a mention speaks of.
+mention_watch = Table(
+    "mention_watch",
+    metadata,
+    Column("mention_id", BigInteger, ForeignKey("mention.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("mention_id", "name"),
+)
+Index(None, mention_watch.c.name, mention_watch.c.mention_id)
+
+# Every state of the register that judged something, so that an edit can be looked at and taken back.
+register_version = Table(
+    "register_version",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("files", JSON, nullable=False),  # {name: text}
+)
 
 # The outbox: an alert is written in the transaction of what caused it. `dedupe_key` says what may be said only once.
 alert = Table(
@@ -196,6 +251,27 @@ attempt = Table(
     Column("answer", Text),  # its first kilobyte
     PrimaryKeyConstraint("delivery_id", "n"),
 )
+
+# How many alerts an endpoint was given in an hour (milliseconds since 1970 of its start), where it has a budget.
+endpoint_hour = Table(
+    "endpoint_hour",
+    metadata,
+    Column("endpoint", Text, nullable=False),
+    Column("hour_ms", BigInteger, nullable=False),
+    Column("alerts", Integer, nullable=False),
+    PrimaryKeyConstraint("endpoint", "hour_ms"),
+)
+
+# Alerts that wait for an endpoint's next digest.
+digest_item = Table(
+    "digest_item",
+    metadata,
+    Column("endpoint", Text, nullable=False),
+    Column("alert_id", BigInteger, ForeignKey("alert.id"), nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("endpoint", "alert_id"),
+)
+Index(None, digest_item.c.due_ms)
 
 source = Table(
     "source",

@@ -11,7 +11,8 @@ from monitor.words import ClaimType, Stance
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A claim found in a text. `start` and `end` are code points of the original text; `number` belongs to the claim's identity.
 
-    `by` says how it was found and `cue` what decided the stance; neither quotes the post, which may be deleted.
+    `by` says how it was found and `cue` what decided the stance; neither quotes the post, which may be deleted. Where it is not
+    `sure`, the proposition is only the likeliest.
     """
 
     start: int
@@ -25,6 +26,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     by: str
     cue: str
+    sure: bool = True
 
 
 class Finds(msgspec.Struct, frozen=True):

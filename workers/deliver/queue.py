@@ -18,7 +18,7 @@ from monitor.events import Event, load_events
 from monitor.settings.model import Endpoint
 from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
-from monitor.store.record import AlertDraft, raise_alerts
+from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
 from workers.deliver.schedule import Answer, Outcome

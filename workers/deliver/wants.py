@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from monitor.settings.model import Endpoint
-from monitor.words import AlertKind, Occurrence
+from monitor.words import AlertKind, ClaimType, Verdict
 
 
-def wants(endpoint: Endpoint, kind: AlertKind, occurrence: Occurrence | None, platform: str | None) -> bool:
+class About(Protocol):
+    """What an alert about a claim can be asked: an occurrence answers, and so does a claim."""
+
+    @property
+    def type(self) -> ClaimType: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def confidence(self) -> float: ...
+
+
+def wants(endpoint: Endpoint, kind: AlertKind, occurrence: About | None, platform: str | None) -> bool:
     """Whether the endpoint's filters let an alert through, judged on the occurrence that raised it.
 
     An alert without an occurrence (a source that is down) passes the filters that ask about one, and likewise for the platform:

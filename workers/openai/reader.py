@@ -11,6 +11,7 @@ import structlog
 
 from monitor import telemetry
 from monitor.settings import Classifier
+from monitor.store.judged import Origin
 from monitor.topic import Topic
 from monitor.words import Judgement
 from workers.classify import Reading
@@ -64,14 +65,14 @@ class OpenAIReader:
         async with self._turns:
             started = time.perf_counter()
             try:
-                judgement, entries = await self._judged(post)
+                judgement, origins = await self._judged(post)
             except Exception as error:  # whatever a post does to the program, the others of its batch go on
                 return error
             telemetry.classify_seconds.observe(time.perf_counter() - started)
             telemetry.classified.inc()
-            return Weighed(judgement, entries)
+            return Weighed(judgement, origins)
 
-    async def _judged(self, post: Given) -> tuple[Judgement, dict[str, str]]:
+    async def _judged(self, post: Given) -> tuple[Judgement, tuple[Origin, ...]]:
         if not await asyncio.to_thread(self._topic.keywords.find, post.text[:MAX_SENT]):
             return await asyncio.to_thread(self._judge.weigh, post.id, post.text, post.lang)
         try:

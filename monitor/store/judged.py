@@ -1,0 +1,43 @@
+"""A judged post on its way into the record."""
+
+from __future__ import annotations
+
+import msgspec
+
+from monitor.store.outbox import AlertDraft
+from monitor.words import Judgement, Post
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a claim's identity is from: the lexicon's proposition, the number in it, the register's entry that gives the verdict,
+    and `ruling`, what it says in words: the end of the occurrence's `why`.
+
+    Where it is not `sure`, the occurrence was joined to the claim as the likeliest, and is marked for review.
+    """
+
+    proposition: str = ""
+    number: str | None = None
+    entry: str | None = None
+    ruling: str = ""
+    sure: bool = True
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A post with its judgement, ready for the record. `number` orders it in time and becomes the mention's id.
+
+    `origins` go with the judgement's claims, one each. `found_as` are the claims' ids as the reader gave them, where a review has
+    put any of them under another claim.
+    """
+
+    number: int
+    seen_ms: int
+    post: Post
+    judgement: Judgement
+    origins: tuple[Origin, ...] = ()
+    alerts: tuple[AlertDraft, ...] = ()
+    found_as: tuple[str, ...] = ()
+
+    @property
+    def origins_of_claims(self) -> tuple[Origin, ...]:
+        """`origins`, or where none were given, as many empty ones."""
+        return self.origins or tuple(Origin() for _ in self.judgement.claims)

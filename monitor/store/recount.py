@@ -1,0 +1,63 @@
+"""Brings what follows from occurrences to date after these were put under another claim, or judged by another verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import text as sql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store.tables import claim, claim_author, claim_platform, mention, occurrence
+
+put_forward = or_(occurrence.c.stance == "asserts", and_(occurrence.c.stance == "reports", occurrence.c.distance.is_(False)))
+
+_RETAG = sql(
+    """
+    UPDATE mention_search SET tags = ARRAY['platform:' || m.platform, 'source:' || m.source] || COALESCE((
+        SELECT array_agg(DISTINCT tag)
+        FROM occurrence o, unnest(
+            ARRAY['type:' || o.type, 'verdict:' || o.verdict, 'stance:' || o.stance, 'claim:' || o.claim_id]
+        ) tag
+        WHERE o.mention_id = m.id
+    ), '{}')
+    FROM mention m
+    WHERE m.id = mention_search.id AND m.id IN (SELECT mention_id FROM occurrence WHERE claim_id = :claim)
+    """
+)
+
+
+async def mentions_of(connection: AsyncConnection, claim_id: str) -> None:
+    """`alert`, and what mentions can be filtered by, of all mentions that carry the claim."""
+    carrying = select(occurrence.c.mention_id).where(occurrence.c.claim_id == claim_id)
+    alerting = (
+        select(1)
+        .where(occurrence.c.mention_id == mention.c.id, occurrence.c.verdict != "supported", put_forward)
+        .correlate(mention)
+    )
+    await connection.execute(update(mention).where(mention.c.id.in_(carrying)).values(alert=alerting.exists()))
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_RETAG, {"claim": claim_id})
+
+
+async def numbers_of(connection: AsyncConnection, claim_id: str) -> None:
+    """A claim's mentions, platforms and times, from its occurrences."""
+    of_claim = occurrence.c.claim_id == claim_id
+    await connection.execute(delete(claim_platform).where(claim_platform.c.claim_id == claim_id))
+    carrying: Select[Any] = (
+        select(occurrence.c.claim_id, mention.c.platform, func.count(func.distinct(mention.c.id)))
+        .join(mention, mention.c.id == occurrence.c.mention_id)
+        .where(of_claim)
+        .group_by(occurrence.c.claim_id, mention.c.platform)
+    )
+    await connection.execute(insert(claim_platform).from_select(["claim_id", "platform", "mentions"], carrying))
+    seen = select(func.count(func.distinct(mention.c.id)), func.min(mention.c.seen_ms), func.max(mention.c.seen_ms)).join(
+        occurrence, occurrence.c.mention_id == mention.c.id
+    )
+    mentions, first_ms, last_ms = (await connection.execute(seen.where(of_claim))).one()
+    forward_ms = (await connection.execute(seen.where(of_claim, put_forward, mention.c.fresh))).one()[2]
+    authors = select(func.count()).where(claim_author.c.claim_id == claim_id).scalar_subquery()
+    values: dict[str, Any] = {"mentions": mentions, "authors": authors, "put_forward_ms": forward_ms}
+    if mentions:
+        values |= {"first_seen_ms": first_ms, "last_seen_ms": last_ms}
+    await connection.execute(update(claim).where(claim.c.id == claim_id).values(values))

@@ -1,0 +1,79 @@
+"""Puts what was found under the claim that a review has put it under: merged claims, and mentions that were split off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store.judged import Judged, Origin
+from monitor.store.tables import claim, claim_move
+from monitor.words import Evidence, Judgement, Occurrence
+
+
+async def as_reviewed(connection: AsyncConnection, written: Mapping[int, Judged], known: Sequence[int]) -> dict[int, Judged]:
+    """The judged posts by mention id, as reviews want them. `known` are the ids that were on record before."""
+    ids = {one.claim_id for judged in written.values() for one in judged.judgement.claims}
+    merged = select(claim.c.id, claim.c.merged_into).where(claim.c.id.in_(ids), claim.c.merged_into.is_not(None))
+    merges = {row.id: row.merged_into for row in await connection.execute(merged)}
+    moves: dict[tuple[int, str], str] = {}
+    if known:
+        for row in await connection.execute(select(claim_move).where(claim_move.c.mention_id.in_(known))):
+            moves[row.mention_id, row.found_as] = row.claim_id
+    if not merges and not moves:
+        return dict(written)
+    rows = await connection.execute(select(claim).where(claim.c.id.in_({*merges.values(), *moves.values()})))
+    targets = {row.id: row for row in rows}
+    return {number: _moved(number, judged, merges, moves, targets) for number, judged in written.items()}
+
+
+def _moved(
+    number: int, judged: Judged, merges: Mapping[str, str], moves: Mapping[tuple[int, str], str], targets: Mapping[str, Any]
+) -> Judged:
+    claims = judged.judgement.claims
+    goals = [moves.get((number, one.claim_id), merges.get(one.claim_id)) for one in claims]
+    if not any(goals):
+        return judged
+    now = tuple(_under(targets[goal], one) if goal else one for one, goal in zip(claims, goals, strict=True))
+    return msgspec.structs.replace(
+        judged,
+        judgement=judgement_with(judged.judgement, now),
+        origins=tuple(_origin(targets[goal]) if goal else one for one, goal in zip(judged.origins_of_claims, goals, strict=True)),
+        alerts=tuple(
+            draft
+            if draft.occurrence is None
+            else msgspec.structs.replace(
+                draft,
+                dedupe_key=draft.dedupe_key.replace(claims[draft.occurrence].claim_id, now[draft.occurrence].claim_id),
+                summary=draft.summary.replace(claims[draft.occurrence].claim, now[draft.occurrence].claim),
+            )
+            for draft in judged.alerts
+            if draft.occurrence is None or now[draft.occurrence].alerting
+        ),
+        found_as=tuple(one.claim_id for one in claims),
+    )
+
+
+def judgement_with(judgement: Judgement, claims: tuple[Occurrence, ...]) -> Judgement:
+    """The judgement with other claims, and `alert` as they have it."""
+    return msgspec.structs.replace(judgement, claims=claims, alert=any(one.alerting for one in claims))
+
+
+def _under(target: Any, one: Occurrence) -> Occurrence:
+    return msgspec.structs.replace(
+        one,
+        claim_id=target.id,
+        claim=target.claim,
+        type=target.type,
+        verdict=target.verdict,
+        verdicts=target.verdicts,
+        basis=target.basis,
+        evidence=msgspec.convert(target.evidence, tuple[Evidence, ...]),
+    )
+
+
+def _origin(target: Any) -> Origin:
+    return Origin(proposition=target.proposition, number=target.number, entry=target.entry, ruling=target.ruling)
