@@ -58,7 +58,7 @@ async def read_until(reader: Reader, wanted: int, within_s: float = 10) -> list[
     return entries
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], within_s: float = 10) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], within_s: float = 30) -> T:
     """What `ask` answers once the server is there again."""
     deadline = time.monotonic() + within_s
     while True:
