@@ -129,6 +129,17 @@ class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
         return self.put_forward and self.verdict != "supported"
 
 
+class Wording(msgspec.Struct, frozen=True, kw_only=True):
+    """How the classifier saw words that make a claim which the lexicon does not know: a vector of numbers of 16 bits.
+
+    A claim whose vector's cosine with it is at least `maybe` is likely the same, from `sure` on surely.
+    """
+
+    vector: bytes
+    maybe: float
+    sure: float
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What exowatch makes of one text. `alert` is the codebook's rule, before confidence, novelty and mutes."""
 

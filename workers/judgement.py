@@ -54,7 +54,14 @@ class Judge:
 def _origin(found: Found, ruling: Ruling) -> Origin:
     proposition = found.proposition
     number = found.number if proposition.number_key else None
-    return Origin(proposition=proposition.key, number=number, entry=ruling.entry, ruling=ruling.said, sure=found.sure)
+    return Origin(
+        proposition=proposition.key,
+        number=number,
+        entry=ruling.entry,
+        ruling=ruling.said,
+        sure=found.sure,
+        wording=found.wording,
+    )
 
 
 def _occurrence(text: str, found: Found, ruling: Ruling) -> Occurrence:

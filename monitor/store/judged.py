@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from monitor.store.outbox import AlertDraft
-from monitor.words import Judgement, Post
+from monitor.words import Judgement, Post, Wording
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a claim's identity is from: the lexicon's proposition, the number in it, the register's entry that gives the verdict,
     and `ruling`, what it says in words: the end of the occurrence's `why`.
 
-    Where it is not `sure`, the occurrence was joined to the claim as the likeliest, and is marked for review.
+    Where it is not `sure`, the occurrence was joined to the claim as the likeliest, and is marked for review. One that the
+    lexicon does not know has a `wording`, by which it may join another claim.
     """
 
     proposition: str = ""
@@ -20,6 +21,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     entry: str | None = None
     ruling: str = ""
     sure: bool = True
+    wording: Wording | None = None
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):

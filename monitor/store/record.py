@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.judged import Judged
 from monitor.store.outbox import raise_alerts
+from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
 from monitor.store.standing import due, last_put_forward, standings, touch_claims
 from monitor.store.tables import mention, occurrence
@@ -76,7 +77,7 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> 
         if mention_id is not None:
             edited.append(mention_id)
             written[mention_id] = judged
-    written = await as_reviewed(connection, written, edited)
+    written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
     await write_texts(connection, [(number, one.post, one.judgement) for number, one in written.items()])
     alerts = await _put_under_claims(connection, written, lost)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -161,6 +162,17 @@ review = Table(
     Column("detail", JSON),  # of a merge or a split: the other claim, the mentions
 )
 Index(None, review.c.claim_id, review.c.id)
+
+# How the classifier saw the first wording of a claim that the lexicon does not know.
+claim_wording = Table(
+    "claim_wording",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("claim_id", Text, nullable=False, unique=True),  # whose row comes later in the same transaction
+    Column("type", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+Index(None, claim_wording.c.type, claim_wording.c.id)
 
 # Mentions that a review split off: what the reader finds in them as `found_as` belongs to `claim_id`, also when it is read again.
 claim_move = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from monitor.topic.lexicon import Proposition
-from monitor.words import ClaimType, Stance
+from monitor.words import ClaimType, Stance, Wording
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     cue: str
     sure: bool = True
+    wording: Wording | None = None  # where the lexicon does not know the claim
 
 
 class Finds(msgspec.Struct, frozen=True):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from monitor.topic import Folded, TopicError
 from monitor.topic.lexicon import Proposition
-from monitor.words import ClaimType, Stance
+from monitor.words import ClaimType, Stance, Wording
 from workers.classify.found import Finds, Found
 from workers.classify.network import Array, Card, Network, Opinion, Sight
 from workers.classify.numbers import read_number
@@ -20,6 +22,7 @@ from workers.classify.wordpiece import Piece, WordPieces
 
 _EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
 _WITH_DISTANCE = "reports with distance"
+_WORD = re.compile(r"\w+")
 
 
 class Learned:
@@ -96,16 +99,19 @@ class Learned:
     def _found(
         self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
     ) -> Found:
-        named = [self._numbers[hint.proposition.key] for hint in hints if hint.proposition.key in self._numbers]
-        # Where the lexicon names a proposition by its words it is right more often than the model.
-        best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
-        proposition = self._propositions[best]
+        proposition, likely = self._likeliest(kind, hints, opinion)
+        by, wording = f"read as the claim {proposition.key} by the model", None
+        if likely < self.card.own:
+            by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
+            proposition = _own_proposition(proposition.type, text)
+            wording = Wording(vector=opinion.vector.astype(np.float16).tobytes(), maybe=self.card.like[0], sure=self.card.like[1])
+        elif named := next((hint.by for hint in hints if hint.proposition is proposition), None):
+            by += f", and {named}"
         number = read_number(proposition.number, text) if proposition.number else None
         for hint in hints:
             if number is None and hint.number is not None and hint.proposition is proposition:
                 # The number is part of the claim, so the quote reaches as far as it stands.
                 number, quote = hint.number, (min(quote[0], hint.start), max(quote[1], hint.end))
-        wording = next((hint.by for hint in hints if hint.proposition is proposition), None)
         stances = weighed_stances(opinion, hints, self.card)
         stance = self.card.stances[int(np.argmax(stances))]
         return Found(
@@ -118,9 +124,27 @@ class Learned:
             proposition=proposition,
             number=number,
             confidence=round(chance, 3),
-            by=f"read as the claim {proposition.key} by the model" + (f", and {wording}" if wording else ""),
+            by=by,
             cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
+            sure=wording is not None or likely >= self.card.sure,
+            wording=wording,
         )
+
+    def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float]:
+        """The likeliest proposition of a type, and its chance among them. Where the lexicon names one by its words that is it: so
+        it is right more often than by the model."""
+        named = [self._numbers[hint.proposition.key] for hint in hints if hint.proposition.key in self._numbers]
+        best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
+        likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
+        return self._propositions[best], likely
+
+
+def _own_proposition(kind: ClaimType, text: str) -> Proposition:
+    """A claim that the lexicon does not know, named by its words. Its sentence holds none of them: posts must be deletable."""
+    words = " ".join(sorted(set(_WORD.findall(text))))
+    mark = hashlib.blake2b(words.encode(), digest_size=6).hexdigest()
+    sentence = f"Another claim of the type {kind.replace('_', ' ')}, which the lexicon does not know."
+    return Proposition(key=f"own-{kind}-{mark}", type=kind, claim=sentence, patterns=())
 
 
 def spans_of(part: Sequence[Piece], folded: Folded, sight: Sight) -> list[Span]:

@@ -31,6 +31,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     agreement     what is added to those log odds where the rules find a claim of the type in the same words
     hints         by stance, how many times likelier it becomes where the rules read it there
     keep          a find whose chance is below it is dropped
+    sure          a claim is surely the likeliest of the lexicon from this chance on, below it is joined to that for review,
+    own           and below this one it is a claim of its own, which the lexicon does not know
+    like          from what cosine of their vectors on two such claims are likely one, and from what surely
     harm          a post whose chance of reporting harm is at least this is an adverse event
     relevant      a post whose chance of being about the topic is below this is not
     """
@@ -46,6 +49,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keep: float
     harm: float
     relevant: float
+    sure: float = 0.0
+    own: float = 0.0
+    like: tuple[float, float] = (1.0, 1.0)
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -60,11 +66,15 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class Opinion(msgspec.Struct, frozen=True):
-    """What the network thinks of one span: chances by stance and by key, and that the writer speaks of their own result."""
+    """What the network thinks of one span: chances by stance and by key, and that the writer speaks of their own result.
+
+    `vector` is how it saw the words: the mean of their pieces' states.
+    """
 
     stances: Array
     keys: Array
     own: float
+    vector: Array
 
 
 class Network:
@@ -105,12 +115,13 @@ class Network:
         """What is thought of a span of a window: its type, its first and its last piece, the last exclusive."""
         heads = self._heads
         part = states[first + 1 : last + 1]
-        seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
+        vector = part.mean(axis=0)
+        seen = np.concatenate([vector, part.max(axis=0), states[0]])
         hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
         stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
         own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
         keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
-        return Opinion(stances, keys, float(own[0]))
+        return Opinion(stances, keys, float(own[0]), vector)
 
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})

@@ -39,6 +39,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_review_claim_id_id", "review", ["claim_id", "id"])
     op.create_table(
+        "claim_wording",
+        sa.Column("id", _NUMBER, autoincrement=False),
+        sa.Column("claim_id", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_claim_wording"),
+        sa.UniqueConstraint("claim_id", name="uq_claim_wording_claim_id"),
+    )
+    op.create_index("ix_claim_wording_type_id", "claim_wording", ["type", "id"])
+    op.create_table(
         "claim_move",
         sa.Column(
             "mention_id",
