@@ -17,6 +17,7 @@ from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
 from monitor.settings.model import Endpoint
 from monitor.store import Database, endpoints, record
+from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft
 from monitor.words import Post
@@ -62,7 +63,11 @@ def _judged(number: int, n: int, post: Post, endpoint: str) -> Judged:
     text = f"Exosomes raise collagen production by {number * 10_000 + n} percent. {post.text}"
     judgement = judge().judge(post.id, text)
     draft = AlertDraft(
-        kind="claim.new", dedupe_key=f"bench:{number}:{n}", summary="A new claim.", endpoints=(endpoint,), occurrence=0
+        kind="claim.new",
+        dedupe_key=f"bench:{number}:{n}",
+        summary="A new claim.",
+        recipients=(Recipient(endpoint),),
+        occurrence=0,
     )
     heard = Post(platform="clinic", id=f"{number}-{n}", text=text, url=post.url, author=post.author, source="bench")
     at = (1_790_000_000_000 << 21) + number * 1_000_000 + n

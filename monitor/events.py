@@ -80,7 +80,7 @@ def compose(kind: str, timestamp: str, data: dict[str, Any]) -> bytes:
     """The body, cut to `MAX_BODY` bytes where it would be longer; `data` then says `"truncated": true`.
 
     First the end of the mention's text goes, then its other claims, at last the ends of whatever is long. The quote in
-    `occurrence` is the last to be cut, and offsets always count in the whole text.
+    `occurrence` is the last to be cut, and offsets always count in the whole text. A digest loses items from the end of its list.
     """
 
     def body(data: dict[str, Any]) -> bytes:
@@ -95,6 +95,7 @@ def compose(kind: str, timestamp: str, data: dict[str, Any]) -> bytes:
         data["mention"] = mention = dict(mention)
         _drop_claims(data, mention, body)
         _cut_text(data, mention, body)
+    _drop_items(data, body)
     for longest, most in _LAST_RESORTS:
         if len(body(data)) <= MAX_BODY:
             break
@@ -126,6 +127,18 @@ def _cut_text(data: dict[str, Any], mention: dict[str, Any], body: Callable[[dic
         middle = (low + high + 1) // 2
         low, high = (middle, high) if len(encode(text[:middle])) <= room else (low, middle - 1)
     mention["text"] = text[:low]
+
+
+def _drop_items(data: dict[str, Any], body: Callable[[dict[str, Any]], bytes]) -> None:
+    """Keeps as many of a digest's items as fit, and the first of them in any case."""
+    items = data.get("items")
+    if not isinstance(items, list) or not items:
+        return
+    low, high = 1, len(items)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(body({**data, "items": items[:middle]})) <= MAX_BODY else (low, middle - 1)
+    data["items"] = items[:low]
 
 
 def _squeeze(value: Any, longest: int, most: int, key: str = "") -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.settings.model import Endpoint
 from monitor.store import Database, alerts, deliveries, endpoints, outbox, parse_filters
+from monitor.store.budgets import Recipient
 from monitor.store.outbox import AlertDraft
 from monitor.words import Delivery, claim_id_of, stored_id
 from tests.receiver import (
@@ -51,7 +52,9 @@ async def raise_claim(database: Database, n: int, *names: str) -> None:
 
 async def raise_more(database: Database, n: int, kind: Any, *names: str) -> None:
     """Another alert about claim number n."""
-    draft = AlertDraft(kind=kind, dedupe_key=f"{kind}:{n}", summary=kind, endpoints=names or ("hook",), occurrence=0)
+    draft = AlertDraft(
+        kind=kind, dedupe_key=f"{kind}:{n}", summary=kind, recipients=tuple(map(Recipient, names or ("hook",))), occurrence=0
+    )
     async with database.write() as connection:
         (raised,) = (await alerts.page(connection, parse_filters({"claim": [claim_id_of(f"claim-{n}")], "limit": ["1"]}))).items
         assert raised.mention_id is not None

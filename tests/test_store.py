@@ -10,6 +10,7 @@ import pytest
 
 from monitor.settings import Settings
 from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, outbox, parse_filters, record
+from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
@@ -40,7 +41,13 @@ def judged(number: int, heard: Post, *found: Occurrence, endpoints: tuple[str, .
         register="r1",
     )
     drafts = tuple(
-        AlertDraft(kind="claim.new", dedupe_key=f"claim.new:{one.claim_id}", summary=one.claim, endpoints=endpoints, occurrence=n)
+        AlertDraft(
+            kind="claim.new",
+            dedupe_key=f"claim.new:{one.claim_id}",
+            summary=one.claim,
+            recipients=tuple(map(Recipient, endpoints)),
+            occurrence=n,
+        )
         for n, one in enumerate(found)
         if one.alerting
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.store import Database, alerts, claims, deliveries, mentions, outbox, parse_filters
+from monitor.store.budgets import Recipient
 from monitor.store.outbox import AlertDraft
 from tests.samples import judged, occurrence, write
 
@@ -43,7 +44,7 @@ SENTENCES = {
 async def test_every_list_finds_the_same(database: Database, query: str, expected: list[str] | None) -> None:
     for name, text in SENTENCES.items():
         await write(database, judged(name, text, occurrence(text, text, name, claim=text, stance="denies"), n=len(name)))
-        draft = AlertDraft(kind="test", dedupe_key=name, summary=text, endpoints=(name,))
+        draft = AlertDraft(kind="test", dedupe_key=name, summary=text, recipients=(Recipient(name),))
         async with database.write() as connection:
             await outbox.raise_alerts(connection, [(draft, None, None)])
     if expected is None:

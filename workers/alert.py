@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from monitor.settings.model import Alerts, Endpoint
 from monitor.store.outbox import AlertDraft
 from monitor.words import AlertKind, Judgement, Occurrence, Post
-from workers.deliver.wants import wants
+from workers.deliver.wants import recipients
 
 
 def drafts(judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence[Endpoint]) -> tuple[AlertDraft, ...]:
@@ -46,7 +46,7 @@ def _about_claim(
             kind=kind,
             dedupe_key=key,
             summary=f"{summary}: {occurrence.claim}",
-            endpoints=tuple(one.name for one in endpoints if wants(one, kind, occurrence, platform)),
+            recipients=recipients(endpoints, kind, occurrence, platform),
             occurrence=n,
             authors=authors,
             quiet_ms=quiet_ms,
@@ -69,5 +69,5 @@ def _harm(post: Post, endpoints: Sequence[Endpoint]) -> AlertDraft:
         kind="safety.signal",
         dedupe_key=f"safety.signal:{post.platform}:{post.id}",
         summary=f"A post on {post.platform} reports harm.",
-        endpoints=tuple(one.name for one in endpoints if wants(one, "safety.signal", None, post.platform)),
+        recipients=recipients(endpoints, "safety.signal", None, post.platform),
     )

@@ -19,7 +19,7 @@ from monitor.store.outbox import AlertDraft
 from monitor.store.verdicts import Held, OnRecord
 from monitor.topic import Proposition, Topic
 from monitor.words import ClaimType, Verdict, now_ms
-from workers.deliver.wants import wants
+from workers.deliver.wants import recipients
 from workers.identify import identify
 from workers.judge import rule
 
@@ -99,5 +99,5 @@ def _told(one: OnRecord, now: Held, endpoints: Sequence[Endpoint]) -> AlertDraft
         dedupe_key=f"claim.verdict_changed:{one.id}:{now_ms()}",
         summary=f"Verdict changed from {one.held.verdict} to {now.verdict}: {now.claim}",
         subject={"before": {"verdict": one.held.verdict, "verdicts": one.held.verdicts}},
-        endpoints=tuple(endpoint.name for endpoint in endpoints if wants(endpoint, "claim.verdict_changed", about, None)),
+        recipients=recipients(endpoints, "claim.verdict_changed", about, None),
     )

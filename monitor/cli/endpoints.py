@@ -12,6 +12,7 @@ from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_page, short_time
 from monitor.cli.query import filters_of
 from monitor.store import deliveries as stored
+from monitor.store import digests
 from monitor.words import DELIVERY_STATES, Delivery, Page, now_ms, public_id, stored_id
 
 
@@ -27,9 +28,12 @@ def list_endpoints(context: click.Context, how: Format) -> None:
     """List the configured endpoints and how each is."""
     settings = settings_of(context)
 
-    async def read() -> Page[Any]:
+    async def read() -> tuple[Page[Any], dict[str, int]]:
         async with opened(settings) as database, database.read() as connection:
-            return Page(items=list(await stored.endpoint_statuses(connection, settings.endpoint)), next=None)
+            items = list(await stored.endpoint_statuses(connection, settings.endpoint))
+            return Page(items=items, next=None), await digests.waiting(connection)
+
+    page, waiting = asyncio.run(read())
 
     columns = (
         Column("name", lambda one: one.name),
@@ -37,8 +41,9 @@ def list_endpoints(context: click.Context, how: Format) -> None:
         Column("state", lambda one: one.state),
         Column("pending", lambda one: one.pending),
         Column("dead", lambda one: one.dead),
+        Column("for the digest", lambda one: waiting.get(one.name, 0)),
     )
-    print_page(asyncio.run(read()), columns, how)
+    print_page(page, columns, how)
 
 
 @endpoints.command("test", epilog="Example:  exowatch endpoints test case-system")

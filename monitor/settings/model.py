@@ -159,6 +159,7 @@ class Endpoint(Section):
     verdicts: list[Verdict] = []
     platforms: list[str] = []
     min_confidence: float = Field(default=0, ge=0, le=1)
+    max_per_hour: int | None = Field(default=None, ge=1)
     allow_private: bool = False
 
     @field_validator("secret", mode="before")

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.model import Endpoint
 from monitor.store import alerts, endpoints
+from monitor.store.budgets import Recipient
 from monitor.store.endpoints import endpoint_statuses
 from monitor.store.filters import Filters, make_cursor, number_range
 from monitor.store.outbox import AlertDraft, raise_alerts
@@ -185,7 +186,7 @@ async def raise_test(connection: AsyncConnection, endpoint: Endpoint) -> int:
         kind="test",
         dedupe_key=f"test:{uuid.uuid4()}",
         summary=f"A test of the endpoint {endpoint.name}.",
-        endpoints=(endpoint.name,),
+        recipients=(Recipient(endpoint.name),),
         subject={"endpoint": msgspec.to_builtins(status)},
     )
     (raised,) = await raise_alerts(connection, [(draft, None, None)])

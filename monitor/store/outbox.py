@@ -1,4 +1,7 @@
-"""Raises alerts: each once, by its `dedupe_key`, in the transaction of what caused it, with a delivery for each endpoint."""
+"""Raises alerts: each once, by its `dedupe_key`, in the transaction of what caused it, with a delivery for each endpoint.
+
+Where an endpoint's budget for the hour is spent, the alert waits for its digest instead (`budgets`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.store.budgets import Outgoing, Recipient, hold_back
 from monitor.store.tables import alert, delivery
 from monitor.store.upsert import insert_new
 from monitor.words import AlertKind, now_ms, public_id
@@ -26,7 +30,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     kind: AlertKind
     dedupe_key: str
     summary: str
-    endpoints: tuple[str, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
     occurrence: int | None = None  # its place among the judgement's claims
     subject: dict[str, Any] | None = None
     authors: int = 0
@@ -34,20 +38,33 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def raise_alerts(
-    connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]]
+    connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]], now: int | None = None
 ) -> dict[int, int | None]:
-    """Raises (draft, claim id, mention id) where the dedupe key is new, with its deliveries; {alert id: mention id} of those."""
+    """Raises (draft, claim id, mention id) where the dedupe key is new, with its deliveries; {alert id: mention id} of those.
+
+    `now` (ms; None: the present) is when they are raised. This ends a transaction: see `hand_out`.
+    """
+    outgoing = await write_alerts(connection, drafts, now)
+    await hand_out(connection, outgoing)
+    return {one.id: one.mention_id for one in outgoing}
+
+
+async def write_alerts(
+    connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]], now: int | None = None
+) -> list[Outgoing]:
+    """The first half of `raise_alerts`: the alerts whose dedupe key is new, without deliveries, in the order of the drafts."""
+    created_ms = now_ms() if now is None else now
     rows: list[dict[str, Any]] = []
-    endpoints: dict[int, tuple[str, ...]] = {}
+    recipients: dict[int, tuple[Recipient, ...]] = {}
     for draft, claim_id, mention_id in drafts:
         number = new_number()
-        endpoints[number] = draft.endpoints
+        recipients[number] = draft.recipients
         rows.append(
             {
                 "id": number,
                 "kind": draft.kind,
                 "dedupe_key": draft.dedupe_key,
-                "created_ms": now_ms(),
+                "created_ms": created_ms,
                 "claim_id": claim_id,
                 "mention_id": mention_id,
                 "occurrence_n": draft.occurrence,
@@ -56,20 +73,32 @@ async def raise_alerts(
             }
         )
     if not rows:
-        return {}
-    rows.sort(key=lambda row: str(row["dedupe_key"]))  # the same order everywhere, so that two writers cannot deadlock
-    raised = await insert_new(connection, alert, rows, conflict=["dedupe_key"])
-    await add_deliveries(connection, [(number, name) for number in raised for name in endpoints[number]])
-    mentions: dict[int, int | None] = {row["id"]: row["mention_id"] for row in rows}
-    return {number: mentions[number] for number in raised}
+        return []
+    in_order = sorted(rows, key=lambda row: str(row["dedupe_key"]))  # the same everywhere, so that two writers cannot deadlock
+    raised = set(await insert_new(connection, alert, in_order, conflict=["dedupe_key"]))
+    return [
+        Outgoing(
+            id=row["id"],
+            kind=row["kind"],
+            created_ms=created_ms,
+            mention_id=row["mention_id"],
+            recipients=recipients[row["id"]],
+        )
+        for row in rows
+        if row["id"] in raised
+    ]
 
 
-async def add_deliveries(connection: AsyncConnection, wanted: Sequence[tuple[int, str]]) -> list[int]:
-    """A pending delivery for each (alert id, endpoint name); their ids."""
-    rows = [_pending(alert_id, name) for alert_id, name in wanted]
+async def hand_out(connection: AsyncConnection, outgoing: Sequence[Outgoing]) -> None:
+    """The second half: a pending delivery for each recipient, or where its budget is spent a place in its digest.
+
+    Once in a transaction and at its end, because of the budgets' counts (`budgets.hold_back`).
+    """
+    waiting = await hold_back(connection, outgoing)
+    wanted = [(one.id, to.name) for one in outgoing for to in one.recipients]
+    rows = [_pending(alert_id, name) for alert_id, name in wanted if (alert_id, name) not in waiting]
     if rows:
         await connection.execute(insert(delivery), rows)
-    return [int(row["id"]) for row in rows]
 
 
 def _pending(alert_id: int, endpoint: str) -> dict[str, Any]:

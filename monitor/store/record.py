@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.store.budgets import Outgoing
 from monitor.store.judged import Judged
-from monitor.store.outbox import raise_alerts
+from monitor.store.outbox import hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
 from monitor.store.standing import due, last_put_forward, standings, touch_claims
@@ -45,9 +46,10 @@ NOTHING = Recorded(stored=[], edited=[], alerts={}, known=0)
 
 async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Recorded:
     """Puts a batch into the record within the caller's transaction."""
-    result = NOTHING
+    result, raised = NOTHING, list[Outgoing]()
     for part in _without_repeats(batch):
-        result += await _record_distinct(connection, part)
+        result += await _record_distinct(connection, part, raised)
+    await hand_out(connection, raised)
     return result
 
 
@@ -64,7 +66,7 @@ def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
     return parts
 
 
-async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> Recorded:
+async def _record_distinct(connection: AsyncConnection, batch: list[Judged], raised: list[Outgoing]) -> Recorded:
     by_number = await _free_numbers(connection, batch)
     stored = await insert_new(connection, mention, [_mention_row(n, judged) for n, judged in by_number.items()])
     written = {number: by_number[number] for number in stored}
@@ -80,14 +82,16 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> 
     written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
     await write_texts(connection, [(number, one.post, one.judgement) for number, one in written.items()])
-    alerts = await _put_under_claims(connection, written, lost)
+    outgoing = await _put_under_claims(connection, written, lost)
+    raised.extend(outgoing)
+    alerts = {one.id: one.mention_id for one in outgoing}
     return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written))
 
 
 async def _put_under_claims(
     connection: AsyncConnection, written: dict[int, Judged], lost: list[tuple[str, str]]
-) -> dict[int, int | None]:
-    """Writes the occurrences, brings their claims to date, and raises the alerts that are due; {alert id: mention id}."""
+) -> list[Outgoing]:
+    """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out."""
     drafts = [
         (number, judged, draft, None if draft.occurrence is None else judged.judgement.claims[draft.occurrence].claim_id)
         for number, judged in written.items()
@@ -105,7 +109,7 @@ async def _put_under_claims(
         ready = draft if claim_id is None else due(draft, found[claim_id], judged.seen_ms)
         if ready is not None:
             wanted.append((ready, claim_id, number))
-    return await raise_alerts(connection, wanted)
+    return await write_alerts(connection, wanted)
 
 
 async def _correct_alert_flags(connection: AsyncConnection, moved: dict[int, Judged]) -> None:

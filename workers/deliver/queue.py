@@ -22,7 +22,7 @@ from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
 from workers.deliver.schedule import Answer, Outcome
-from workers.deliver.wants import wants
+from workers.deliver.wants import recipients
 
 log = structlog.get_logger()
 
@@ -255,7 +255,7 @@ class Queue:
             kind="endpoint.disabled",
             dedupe_key=f"endpoint.disabled:{self._endpoint.name}:{tried.at_ms}",
             summary=f"The endpoint {self._endpoint.name} is disabled: {tried.error}.",
-            endpoints=tuple(one.name for one in self._others if wants(one, "endpoint.disabled", None, None)),
+            recipients=recipients(self._others, "endpoint.disabled", None, None),
             subject={"endpoint": msgspec.to_builtins(status)},
         )
 

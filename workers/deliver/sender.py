@@ -13,8 +13,9 @@ import structlog
 
 from monitor.pause import pause
 from monitor.settings.model import Endpoint
-from monitor.store import Database, StoreUnavailable, endpoints
+from monitor.store import Database, StoreUnavailable, digests, endpoints
 from monitor.words import now_ms
+from workers.deliver import digest
 from workers.deliver.queue import IN_FLIGHT, TROUBLE_S, Queue
 from workers.deliver.schedule import jitter as random_jitter
 from workers.deliver.webhook import TIMEOUT_S, Webhook, url_problem
@@ -43,6 +44,7 @@ class Sender:
     ) -> None:
         self._database = database
         self._configured = configured
+        self._names = [one.name for one in configured]
         self._clock = clock
         self._jitter = jitter
         self._timeout_s = timeout_s
@@ -61,12 +63,15 @@ class Sender:
         async with self._open(), asyncio.TaskGroup() as group:
             for queue in self._queues:
                 group.create_task(queue.run(stop, self._grace_s))
+            if self._names:
+                group.create_task(digest.keep_raising(self._database, self._names, self._clock, stop, self.wake))
             group.create_task(self._wake_at(stop))
 
     async def flush(self) -> int:
         """Sends all that is due now and does not wait for the rest; how many attempts were made. Raises StoreUnavailable."""
         async with self._database.write() as connection:
-            await endpoints.register(connection, [one.name for one in self._configured])
+            await endpoints.register(connection, self._names)
+        await digest.raise_due(self._database, self._names, self._clock())
         async with self._open():
             return sum(await asyncio.gather(*(queue.flush() for queue in self._queues)))
 
@@ -100,7 +105,12 @@ class Sender:
         while not stop.is_set():
             try:
                 async with self._database.write() as connection:
-                    await endpoints.declare(connection, [one.name for one in self._configured])
+                    await endpoints.declare(connection, self._names)
+                    waiting = await digests.waiting(connection)
+                for name in waiting.keys() - set(self._names):
+                    log.warning(
+                        "alerts wait for the digest of an endpoint that is not configured", endpoint=name, alerts=waiting[name]
+                    )
                 return True
             except StoreUnavailable as error:
                 if not away:

@@ -1,10 +1,12 @@
-"""Which alerts an endpoint is told about."""
+"""Which alerts an endpoint is told about, and which endpoints an alert."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from monitor.settings.model import Endpoint
+from monitor.store.budgets import Recipient
 from monitor.words import AlertKind, ClaimType, Verdict
 
 
@@ -36,3 +38,10 @@ def wants(endpoint: Endpoint, kind: AlertKind, occurrence: About | None, platfor
     if endpoint.verdicts and occurrence.verdict not in endpoint.verdicts:
         return False
     return occurrence.confidence >= endpoint.min_confidence
+
+
+def recipients(
+    endpoints: Iterable[Endpoint], kind: AlertKind, occurrence: About | None, platform: str | None
+) -> tuple[Recipient, ...]:
+    """The endpoints that want an alert, each with its budget; asked as in `wants`."""
+    return tuple(Recipient(one.name, one.max_per_hour) for one in endpoints if wants(one, kind, occurrence, platform))
