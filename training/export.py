@@ -19,8 +19,8 @@ from training.examples import STANCES, read_posts
 from training.network import Reader
 from workers.classify.wordpiece import WordPieces
 
-# How many times likelier a stance becomes where the rules read it: chosen on the posts for choosing (docs/judgement.md).
 HERE = Path(__file__).resolve().parent
+# How many times likelier a stance becomes where the rules read it: chosen on the posts for choosing (docs/judgement.md).
 _HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports with distance": 4.0}
 # How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on the
 # posts kept apart (docs/judgement.md).

@@ -68,7 +68,7 @@ class Sight(msgspec.Struct, frozen=True):
 class Opinion(msgspec.Struct, frozen=True):
     """What the network thinks of one span: chances by stance and by key, and that the writer speaks of their own result.
 
-    `vector` is how it saw the words: the mean of their pieces' states.
+    `vector` is how it saw the words, before it says any of this.
     """
 
     stances: Array
@@ -115,13 +115,12 @@ class Network:
         """What is thought of a span of a window: its type, its first and its last piece, the last exclusive."""
         heads = self._heads
         part = states[first + 1 : last + 1]
-        vector = part.mean(axis=0)
-        seen = np.concatenate([vector, part.max(axis=0), states[0]])
+        seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
         hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
         stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
         own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
         keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
-        return Opinion(stances, keys, float(own[0]), vector)
+        return Opinion(stances, keys, float(own[0]), hidden)
 
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})
