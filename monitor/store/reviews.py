@@ -203,7 +203,8 @@ async def _carrying(connection: AsyncConnection, claim_id: str, names: Sequence[
         number = None if _UNPRINTABLE.search(name) else await _number_of(connection, claim_id, name)
         if number is None:
             raise ReviewConflictError(
-                f"mention {_line(name)[:64]} does not carry this claim; `exowatch mentions --claim {claim_id}` lists those that do"
+                f"mention {_line(name)[:64]} does not carry this claim; "
+                f"`exowatch mentions --claim {claim_id}` lists those that do"
             )
         numbers.add(number)
     return sorted(numbers)
