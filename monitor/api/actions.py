@@ -64,14 +64,11 @@ async def post_review(request: web.Request) -> web.Response:
     ask(request, filters=())
     name = name_in_path(request, "id")
     parts = request.app[PARTS]
+    asked = _review_of(_read_json(await request.read()))
     try:
-        asked = msgspec.convert(_read_json(await request.read()), ReviewRequest)
         async with parts.database.write() as connection:
             claim_id = await carry_out(connection, name, asked, reviewer=SOURCE)
             found = await detail.find(connection, claim_id, Filters())
-    except msgspec.ValidationError as error:
-        reason = str(error)[:200].encode(errors="backslashreplace").decode()
-        raise Problem(400, f"the body is not a review: {reason}; actions are {', '.join(ACTIONS)}") from None
     except NoSuchClaimError as error:
         raise Problem(404, str(error)) from None
     except ReviewConflictError as error:
@@ -121,6 +118,16 @@ def _read_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise Problem(400, f"the body is not JSON that can be read: {reason}") from None
+
+
+def _review_of(given: Any) -> ReviewRequest:
+    try:
+        return msgspec.convert(given, ReviewRequest)
+    except msgspec.ValidationError as error:
+        reason = str(error)[:200]
+    except UnicodeError:  # half an emoji in the name of a field
+        reason = "Object contains unknown field"
+    raise Problem(400, f"the body is not a review: {reason}; actions are {', '.join(ACTIONS)}")
 
 
 async def _offer(intake: Intake, posts: list[Post]) -> Offered:
