@@ -95,7 +95,6 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("id", lambda one: one.id),
         Column("type", lambda one: one.type),
         Column("verdict", lambda one: one.verdict),
-        Column("state", lambda one: one.state),
         Column("mentions", lambda one: one.mentions),
         Column("authors", lambda one: one.authors),
         Column("claim", lambda one: one.claim, long=True),
