@@ -53,6 +53,7 @@ T = TypeVar("T")
 CLAIM_TYPES: tuple[ClaimType, ...] = get_args(ClaimType)
 STANCES: tuple[Stance, ...] = get_args(Stance)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+CLAIM_STATES: tuple[ClaimState, ...] = get_args(ClaimState)
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 
 # The longest text of one post that is kept; what is longer is cut there. Articles of 2,000 words are a tenth of it.

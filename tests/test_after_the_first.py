@@ -109,3 +109,14 @@ async def test_a_muted_claim_is_silent_while_it_is_muted(database: Database) -> 
         await reviews.judge(connection, CLAIM, "unmute", "ann")
     await write(database, said("b", author="b"))
     assert await kinds(database) == ["claim.new"]
+
+
+async def test_a_claim_whose_first_mention_was_split_off_has_been_told_and_can_come_back(database: Database) -> None:
+    await write(database, said("a", author="a", hours_ago=40))
+    await write(database, said("b", author="b", hours_ago=39))
+    async with database.write() as connection:
+        await reviews.split(connection, CLAIM, ["reddit:a"], "A filter needle is FDA approved.", "ann")
+    await write(database, said("c", author="b", hours_ago=38))
+    assert await kinds(database) == ["claim.new"]
+    await write(database, said("d", author="b", hours_ago=1))
+    assert await kinds(database) == ["claim.new", "claim.resurfaced"]

@@ -18,6 +18,7 @@ from monitor import words
 from monitor.cli import main
 from monitor.settings import Settings
 from monitor.store import Database, mentions, parse_filters, sources
+from monitor.store.judged import Judged
 from monitor.words import claim_id_of
 from tests.postgres import Postgres
 from tests.samples import judged, occurrence, write, write_some
@@ -48,11 +49,12 @@ def configured(tmp_path: Path, store_url: str) -> Path:
     return file
 
 
-async def fill(store_url: str) -> None:
+async def fill(store_url: str, *more: Judged) -> None:
     database = Database(Settings(store={"url": store_url}).sqlalchemy_url)
     await database.migrate()
     await write_some(database)
     await write(database, judged("esc", ESCAPES, occurrence(ESCAPES, ESCAPES, "esc", claim="=cmd()", type="mechanism")))
+    await write(database, *more)
     async with database.write() as connection:
         await sources.declare(connection, {"skincare": "reddit", "tag": "feed"})
     await database.close()
@@ -100,10 +102,11 @@ def test_a_pipe_gets_plain_lines_without_anything_that_steers_a_terminal(config:
     assert not [char for char in found.stdout if char in "\x1b\x07\x9b\u202e"]
 
 
-def test_a_terminal_gets_a_table_that_fits_and_takes_post_text_literally(config: Path) -> None:
+def on_a_terminal(*arguments: str) -> str:
+    """What a command shows on a terminal of 100 columns."""
     ours, theirs = pty.openpty()
     environ = os.environ | {"COLUMNS": "100", "TERM": "xterm"}
-    command = [sys.executable, "-m", "monitor", "mentions", "--config", str(config)]
+    command = [sys.executable, "-m", "monitor", *arguments]
     with subprocess.Popen(command, stdout=theirs, cwd=ROOT, env=environ) as process:
         os.close(theirs)
         shown = b""
@@ -114,7 +117,19 @@ def test_a_terminal_gets_a_table_that_fits_and_takes_post_text_literally(config:
             pass
     os.close(ours)
     assert process.returncode == 0
-    text = shown.decode()
+    return shown.decode()
+
+
+def test_long_texts_take_no_room_from_what_stands_beside_them(config: Path) -> None:
+    text = "exosomes " + "and more " * 100
+    asyncio.run(fill(f"sqlite:///{config.parent}/var/exowatch.sqlite", judged("long", text, hours_ago=0.5)))
+    (line,) = [line for line in on_a_terminal("mentions", "--config", str(config)).splitlines() if "exosomes and" in line]
+    assert "reddit" in line
+    assert len(line) <= 100
+
+
+def test_a_terminal_gets_a_table_that_fits_and_takes_post_text_literally(config: Path) -> None:
+    text = on_a_terminal("mentions", "--config", str(config))
     assert "[bold]" in text
     assert "owned" not in text
     plain = [line for line in text.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() if line.strip()]
@@ -205,6 +220,7 @@ def test_a_database_that_is_not_ours_is_one_sentence(tmp_path: Path) -> None:
         "alerts",
         "sources",
         "claim",
+        "reviews export",
         "classify",
         "evidence list",
         "evidence show",

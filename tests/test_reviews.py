@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import text as sql
 
 from monitor.store import Database, alerts, claims, mentions, parse_filters, reviews
 from monitor.store.detail import find as detail_of
@@ -176,3 +180,73 @@ async def test_a_claim_that_is_not_there_is_named(database: Database) -> None:
     async with database.write() as connection:
         with pytest.raises(ReviewError, match="there is no claim c_nowhere"):
             await reviews.judge(connection, "c_nowhere", "confirm", "ann")
+
+
+async def until_one_waits(database: Database) -> None:
+    """Until a transaction waits for another one's lock (PostgreSQL)."""
+    waiting = sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    async with asyncio.timeout(10), database.read() as connection:
+        while not (await connection.execute(waiting)).scalar():
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_written_while_a_merge_is_under_way_joins_it_too(database: Database) -> None:
+    await write(database, approved("a"), cleared("b"))
+    async with database.write() as connection:
+        await reviews.merge(connection, CLEARED, APPROVED, "ann")
+        writing = asyncio.create_task(write(database, cleared("meanwhile", author="new")))
+        if database.dialect == "postgresql":  # SQLite lets one in after the other
+            await until_one_waits(database)
+    await writing
+    assert [one.claim_id for one in (await mention_of(database, "tiktok:meanwhile")).claims] == [APPROVED]
+    one = await claim_of(database, APPROVED)
+    assert (one.mentions, one.authors) == (3, 3)
+
+
+async def test_two_merges_towards_each_other_end_as_one(database: Database) -> None:
+    await write(database, approved("a"), cleared("b"))
+
+    async def back() -> None:
+        async with database.write() as connection:
+            await reviews.merge(connection, APPROVED, CLEARED, "bob")
+
+    async with database.write() as connection:
+        await reviews.merge(connection, CLEARED, APPROVED, "ann")
+        other = asyncio.create_task(back())
+        if database.dialect == "postgresql":
+            await until_one_waits(database)
+    with pytest.raises(ReviewError, match="one claim already"):
+        await other
+    assert await listed(database) == {APPROVED}
+    assert (await claim_of(database, CLEARED)).mentions == 2
+
+
+async def test_a_mention_that_was_put_back_is_not_said_to_be_moved(database: Database) -> None:
+    await write(database, approved("a"), approved("b"))
+    async with database.write() as connection:
+        new = await reviews.split(connection, APPROVED, ["reddit:b"], "A filter needle is FDA approved.", "ann")
+        await reviews.merge(connection, new, APPROVED, "ann", "on second thoughts")
+    (found,) = (await mention_of(database, "reddit:b")).claims
+    assert (found.claim_id, "by a review" in found.why) == (APPROVED, False)
+    edited = LAW + " (edited)"
+    await write(database, judged("b", edited, occurrence(edited, "FDA approved", "approved"), hours_ago=0.5))
+    assert [one.claim_id for one in (await mention_of(database, "reddit:b")).claims] == [APPROVED]
+
+
+async def test_a_likely_find_stays_a_likely_one_after_a_merge_and_is_sure_once_a_person_put_it_somewhere(
+    database: Database,
+) -> None:
+    def likely(key: str) -> Judged:
+        one = cleared(key)
+        return replace(one, origins=tuple(replace(origin, sure=False) for origin in one.origins))
+
+    await write(database, approved("a"), likely("b"), likely("c"))
+    async with database.write() as connection:
+        await reviews.merge(connection, CLEARED, APPROVED, "ann")
+        await reviews.split(connection, APPROVED, ["tiktok:c"], "A filter needle is FDA approved.", "ann")
+    await write(database, likely("later"))
+    maybe = {}
+    for key in ("b", "c", "later"):
+        (found,) = (await mention_of(database, f"tiktok:{key}")).claims
+        maybe[key] = "as the likeliest" in found.why
+    assert maybe == {"b": True, "c": False, "later": True}

@@ -1,4 +1,4 @@
-"""Writing over HTTP: posts from outside, a test alert, a delivery once more."""
+"""Writing over HTTP: posts from outside, what people say of claims, a test alert, a delivery once more."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
-from monitor.store import deliveries
+from monitor.store import Filters, deliveries, detail
+from monitor.store.reviewing import ReviewRequest, carry_out
+from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import Post, now_ms, stored_id
 
 MAX_BODY = 5_000_000  # bytes
 MAX_POSTS = 1_000
-SOURCE = "api"  # what posts handed in here say as their source
+SOURCE = "api"  # what posts handed in here say as their source, and reviews that name nobody as their reviewer
 _PORTION = 100  # posts matched and published at a time, so that one large request does not hold up the others
 
 
@@ -55,6 +57,26 @@ async def post_mentions(request: web.Request) -> web.Response:
     offered = await _offer(request.app[PARTS].intake, posts)
     taken = Taken(accepted=offered.accepted, duplicates=offered.duplicates, unmatched=offered.unmatched, errors=errors)
     return answer(taken, status=202)
+
+
+async def post_review(request: web.Request) -> web.Response:
+    """Confirms, dismisses, reopens, mutes, unmutes, merges or splits a claim; answers with the claim that then holds."""
+    ask(request, filters=())
+    name = name_in_path(request, "id")
+    parts = request.app[PARTS]
+    asked = _review_of(_read_json(await request.read()))
+    try:
+        async with parts.database.write() as connection:
+            claim_id = await carry_out(connection, name, asked, reviewer=SOURCE)
+            found = await detail.find(connection, claim_id, Filters())
+    except NoSuchClaimError as error:
+        raise Problem(404, str(error)) from None
+    except ReviewConflictError as error:
+        raise Problem(409, str(error)) from None
+    except ReviewError as error:
+        raise Problem(400, str(error)) from None
+    await parts.stream.signal(*(Signal(kind="claim", id=one) for one in dict.fromkeys((name, claim_id))))
+    return answer(found)
 
 
 async def post_endpoint_test(request: web.Request) -> web.Response:
@@ -96,6 +118,16 @@ def _read_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise Problem(400, f"the body is not JSON that can be read: {reason}") from None
+
+
+def _review_of(given: Any) -> ReviewRequest:
+    try:
+        return msgspec.convert(given, ReviewRequest)
+    except msgspec.ValidationError as error:
+        reason = str(error)[:200]
+    except UnicodeError:  # half an emoji in the name of a field
+        reason = "Object contains unknown field"
+    raise Problem(400, f"the body is not a review: {reason}; actions are {', '.join(ACTIONS)}")
 
 
 async def _offer(intake: Intake, posts: list[Post]) -> Offered:

@@ -48,6 +48,7 @@ def make_app(
             web.get("/api/v1/mentions/{id}", lists.get_mention),
             web.get("/api/v1/claims", lists.get_claims),
             web.get("/api/v1/claims/{id}", lists.get_claim),
+            web.post("/api/v1/claims/{id}/review", actions.post_review),
             web.get("/api/v1/alerts", lists.get_alerts),
             web.get("/api/v1/sources", lists.get_sources),
             web.get("/api/v1/endpoints", lists.get_endpoints),

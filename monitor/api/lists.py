@@ -10,6 +10,7 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, choice, name_in_path
 from monitor.store import alerts, claims, deliveries, detail, mentions, sources
+from monitor.store.filters import CLAIM_FILTER_NAMES
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
@@ -36,7 +37,7 @@ async def get_mention(request: web.Request) -> web.Response:
 
 async def get_claims(request: web.Request) -> web.Response:
     """Claims, the latest first seen first."""
-    filters, _ = ask(request)
+    filters, _ = ask(request, filters=CLAIM_FILTER_NAMES)
     async with request.app[PARTS].database.read() as connection:
         return answer(await claims.page(connection, filters))
 

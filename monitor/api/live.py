@@ -1,4 +1,4 @@
-"""Server-sent events: mentions and alerts as they are stored.
+"""Server-sent events: mentions and alerts as they are stored, and claims that were reviewed.
 
 The stream's signals say that something is new; what it is comes from the record. Each client reads the signals at its own pace
 through a tail of its own, so nothing is buffered for it here: one that does not take what it is sent is dropped, comes back with
@@ -22,23 +22,23 @@ from monitor import words
 from monitor.api.parts import PARTS, Parts
 from monitor.api.problems import Problem
 from monitor.api.queries import ask
-from monitor.store import Filters, StoreUnavailable, alerts, mentions
+from monitor.store import Filters, StoreUnavailable, alerts, claims, mentions
 from monitor.stream import Signal
-from monitor.words import Alert, Mention, stored_id
+from monitor.words import Alert, Claim, Mention, stored_id
 
 log = structlog.get_logger()
 
 HEARTBEAT_S = 15.0
 PATIENCE_S = 10.0  # how long a client may take to accept what it is sent
 MAX_CLIENTS = 100
-EVENTS = ("mention", "alert")
+EVENTS = ("mention", "alert", "claim")
 OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim")
 _POSITION = re.compile(r"\d{1,15}-\d{1,15}")
 CLIENTS = web.AppKey("live_clients", set[asyncio.Task[Any]])
 
 
 async def get_live(request: web.Request) -> web.StreamResponse:
-    """Events `mention` and `alert`, the objects as the lists give them; `event=` and the filters choose among them."""
+    """Events `mention`, `alert` and `claim`, the objects as the lists give them; `event=` and the filters choose among them."""
     filters, mine = ask(request, "event", "token", filters=OF_LIVE)
     wanted = mine.get("event") or list(EVENTS)
     if unknown := [name for name in wanted if name not in EVENTS]:
@@ -118,21 +118,33 @@ async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[st
     """The event for a signal, or None where it is not wanted, does not pass the filters or is no longer there."""
     if signal.kind not in wanted:
         return None
-    number = stored_id("m" if signal.kind == "mention" else "a", signal.id)
-    if number is None:
-        return None
+    found: Mention | Alert | Claim | None
     async with parts.database.read() as connection:
-        found = await _one(connection, signal.kind, number, filters)
+        if signal.kind == "claim":
+            found = await _claim(connection, signal.id, filters)
+        else:
+            found = await _one(connection, signal.kind, signal.id, filters)
     if found is None:
         return None
     return b"event: %s\nid: %s\ndata: %s\n\n" % (signal.kind.encode(), signal.position.encode(), words.encode(found))
 
 
-async def _one(connection: AsyncConnection, kind: str, number: int, filters: Filters) -> Mention | Alert | None:
-    """The thing with this number if it passes the filters: a page of one that begins at it and looks no further back.
+async def _claim(connection: AsyncConnection, claim_id: str, filters: Filters) -> Claim | None:
+    """The claim if it passes the filters and was not merged into another."""
+    if filters.claim and claim_id not in filters.claim:
+        return None
+    narrowed = msgspec.structs.replace(filters, claim=(claim_id,), limit=1)
+    return next(iter((await claims.page(connection, narrowed)).items), None)
+
+
+async def _one(connection: AsyncConnection, kind: str, name: str, filters: Filters) -> Mention | Alert | None:
+    """The thing with this id if it passes the filters: a page of one that begins at it and looks no further back.
 
     Ids hold a time in milliseconds in their upper bits, so `since` ends the walk within that millisecond.
     """
+    number = stored_id("m" if kind == "mention" else "a", name)
+    if number is None:
+        return None
     narrowed = msgspec.structs.replace(filters, since=number >> 21, cursor=(number + 1,), limit=1)
     items: list[Any]
     if kind == "mention":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +13,11 @@ from monitor import __version__
 from monitor.api import actions, lists, live
 from monitor.api.queries import answer
 from monitor.store.detail import ClaimDetail
-from monitor.store.filters import DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT
+from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT
+from monitor.store.reviewing import ReviewRequest
 from monitor.store.stats import BUCKET_SIZES, Stats
 from monitor.words import (
+    CLAIM_STATES,
     CLAIM_TYPES,
     DELIVERY_STATES,
     STANCES,
@@ -54,18 +57,22 @@ class ProblemDetails(msgspec.Struct):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What a route answers with (None: server-sent events), and the parameters and body that it takes."""
+    """What a route answers with (None: server-sent events), and the parameters and body that it takes.
+
+    `repeated` are parameters that mean something of their own here: what each may be, as often as wanted.
+    """
 
     answer: Any
     parameters: tuple[str, ...] = ()
     status: int = 200
     body: Any = None
+    repeated: Mapping[str, tuple[str, ...]] = {}
 
 
 OPERATIONS: dict[Handler, Operation] = {
     lists.get_mentions: Operation(Page[Mention], FILTER_NAMES),
     lists.get_mention: Operation(Mention),
-    lists.get_claims: Operation(Page[Claim], FILTER_NAMES),
+    lists.get_claims: Operation(Page[Claim], CLAIM_FILTER_NAMES, repeated={"state": CLAIM_STATES}),
     lists.get_claim: Operation(ClaimDetail, FILTER_NAMES),
     lists.get_alerts: Operation(Page[Alert], FILTER_NAMES),
     lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES),
@@ -73,6 +80,7 @@ OPERATIONS: dict[Handler, Operation] = {
     lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
     lists.get_stats: Operation(Stats, ("bucket", *lists.OF_STATS)),
     actions.post_mentions: Operation(actions.Taken, status=202, body=PostIn | list[PostIn]),
+    actions.post_review: Operation(ClaimDetail, body=ReviewRequest),
     actions.post_endpoint_test: Operation(Delivery, status=202),
     actions.post_redeliver: Operation(Delivery, status=202),
     live.get_live: Operation(None, ("event", *live.OF_LIVE)),
@@ -129,7 +137,7 @@ def _operation(handler: Handler, path: str, by_type: dict[str, Any], problem: An
         "summary": (handler.__doc__ or "").split("\n")[0],
         "parameters": [
             *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path),
-            *(_parameter(name) for name in operation.parameters),
+            *(_parameter(name, operation.repeated.get(name)) for name in operation.parameters),
         ],
         "responses": {
             str(operation.status): {"description": "As asked", "content": content},
@@ -142,13 +150,13 @@ def _operation(handler: Handler, path: str, by_type: dict[str, Any], problem: An
     return described
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameter(name: str, repeated: tuple[str, ...] | None) -> dict[str, Any]:
     one: dict[str, Any] = {"type": "string"}
-    if name in _CHOICES:
-        one["enum"] = list(_CHOICES[name])
+    if choices := repeated or _CHOICES.get(name):
+        one["enum"] = list(choices)
     if name == "limit":
         one = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-    schema = one if name in _ONCE else {"type": "array", "items": one}
+    schema = one if name in _ONCE and not repeated else {"type": "array", "items": one}
     explained = {"description": _EXPLAINED[name]} if name in _EXPLAINED else {}
     return {"name": name, "in": "query", "required": False, "schema": schema, **explained}
 

@@ -70,12 +70,15 @@ def _page(name: str, status: int = 200, **values: Any) -> web.Response:
 
 
 async def get_first_page(request: web.Request) -> web.Response:
-    """What is new: unsupported and contradicted claims, the latest first, and how the sources are."""
+    """What is new: unsupported and contradicted claims, the latest first, and how the sources are.
+
+    What a person dismissed or muted is not shown.
+    """
     ask(request, filters=())
     parts = request.app[PARTS]
-    wanted = {"verdict": ["unsupported", "contradicted"], "stance": ["asserts", "reports"], "limit": [str(_SHOWN)]}
+    wanted = {"verdict": ["unsupported", "contradicted"], "stance": ["asserts", "reports"], "state": ["open", "confirmed"]}
     async with parts.database.read() as connection:
-        new = (await claims.page(connection, parse_filters(wanted))).items
+        new = (await claims.page(connection, parse_filters(wanted | {"limit": [str(_SHOWN)]}))).items
         said = await detail.first_said(connection, [one.id for one in new])
         all_sources = await sources.listing(connection)
         since = now_ms() - _DAY_MS

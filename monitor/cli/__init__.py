@@ -25,6 +25,7 @@ cli.modules = {
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.query",
     "claim": "monitor.cli.show",
+    "reviews": "monitor.cli.reviews",
     "classify": "monitor.cli.classify",
     "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",

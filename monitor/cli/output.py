@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -84,7 +85,10 @@ def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
         table.add_column(column.heading, no_wrap=True, overflow="ellipsis", ratio=1 if column.long else None)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(markup=False, highlight=False, emoji=False).print(table if rows else Text("Nothing found."))
+    console = Console(markup=False, highlight=False, emoji=False)
+    widest = [max(map(cell_len, cells)) + 2 for cells in zip([column.heading for column in columns], *rows, strict=True)]
+    table.expand = sum(widest) > console.width  # then the long columns share what the others leave; else all would be squeezed
+    console.print(table if rows else Text("Nothing found."))
 
 
 def _print_csv(items: Sequence[Any]) -> None:

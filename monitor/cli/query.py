@@ -17,7 +17,7 @@ from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
 from monitor.store import sources as stored_sources
-from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, Page
+from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lister = Callable[[AsyncConnection, Filters], Awaitable[Page[Any]]]
@@ -85,6 +85,7 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
 @filter_options
+@click.option("--state", multiple=True, help=f"What people said of it: {', '.join(CLAIM_STATES)}.")
 @format_option
 @click.pass_context
 def claims(context: click.Context, /, how: Format, **given: Any) -> None:

@@ -1,49 +1,100 @@
-"""`claim`: one claim with all that belongs to it."""
+"""`claim`: one claim with all that belongs to it, and what a person has to say of it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import click
+import msgspec
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
 from monitor.cli.output import Column, plain, print_json, print_table, short_time
+from monitor.cli.review import print_standing, review, review_line, review_options, standing
 from monitor.store import Filters
 from monitor.store import detail as stored
-from monitor.store.detail import ClaimDetail
+from monitor.store.detail import ClaimDetail, Place
+from monitor.store.reviewing import ReviewRequest
+from monitor.store.reviews import ACTIONS
+from monitor.words import Page
 
 _OCCURRENCES = 50
 
 
-@cli.command(epilog="Example:  exowatch claim c_06h4a0xq7m2kz")
+@cli.command(epilog='Example:  exowatch claim c_06h4a0xq7m2kz dismiss --note "a joke"')
 @click.argument("claim_id", metavar="ID")
+@click.argument("action", metavar=f"[{'|'.join(ACTIONS)}]", type=click.Choice(ACTIONS), required=False)
+@review_options
+@click.option("--why", is_flag=True, help="Show in full why each occurrence is of this claim (--mention chooses some).")
 @click.option(
     "--format", "how", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it."
 )
 @click.pass_context
-def claim(context: click.Context, claim_id: str, how: str) -> None:
-    """Show one claim: its verdict and evidence, its days, where it was said, what was alerted."""
-    found = asyncio.run(_find(context, claim_id))
+def claim(context: click.Context, /, claim_id: str, action: Any, why: bool, how: str, **given: Any) -> None:
+    """Show one claim: its verdict and evidence, its days, where it was said, what was alerted and reviewed.
+
+    With an action, review it: confirm, dismiss, reopen, mute (--for or --until), unmute, merge (--into), split (--mention, --as).
+    """
+    if action is not None:
+        if why:
+            raise click.UsageError("--why shows a claim and takes no action", context)
+        asked = ReviewRequest(action=action, mentions=list(given.pop("mentions")), claim=given.pop("sentence"), **given)
+        done, now = review(context, claim_id, asked)
+        if how == "json":
+            print_json(now)
+        else:
+            print(done)
+            if now is not None:
+                print_standing(now)
+        return
+    chosen = given.pop("mentions") if why else ()
+    if any(given.values()):
+        raise click.UsageError(f"these options go with an action: {', '.join(ACTIONS)}", context)
+    found = asyncio.run(_find(context, claim_id, chosen))
     if found is None:
         raise click.ClickException(f"there is no claim {plain(claim_id)}; `exowatch claims` lists them")
+    if chosen and not found.occurrences.items:
+        raise click.ClickException(f"these mentions do not carry it; `exowatch mentions --claim {found.id}` lists those that do")
     if how == "json":
         print_json(found)
+    elif why:
+        _print_why(found)
     else:
         _print(found)
 
 
-async def _find(context: click.Context, claim_id: str) -> ClaimDetail | None:
+async def _find(context: click.Context, claim_id: str, mentions: Sequence[str]) -> ClaimDetail | None:
+    """The claim with its latest occurrences, or with those in these mentions where some are named."""
     async with opened(settings_of(context)) as database, database.read() as connection:
-        return await stored.find(connection, claim_id, Filters(limit=_OCCURRENCES))
+        found = await stored.find(connection, claim_id, Filters(limit=_OCCURRENCES))
+        if found is not None and mentions:
+            places = await stored.places_in(connection, claim_id, mentions)
+            found = msgspec.structs.replace(found, occurrences=Page(items=places, next=None))
+        return found
+
+
+def _print_why(one: ClaimDetail) -> None:
+    """What the occurrences have in common, then each with its words and the sentence on how it was read."""
+    print(plain(one.claim))
+    if one.proposition is None:
+        print(f"{one.id}: mentions that a review put together")
+    else:
+        number = f", number {one.number}" if one.number else ""
+        print(plain(f"{one.id}: whatever is read as {one.proposition}{number}, in any words"))
+    for place in one.occurrences.items:
+        marks = f"  [{place.joined}]" if place.joined != "sure" else ""
+        print(f"\n{place.mention_id}  {plain(place.platform)}  {short_time(place.seen_at)}{marks}")
+        print(f"  {plain(_quote(place))}")
+        print(f"  {plain(place.why)}")
 
 
 def _print(one: ClaimDetail) -> None:
     platforms = ", ".join(f"{name} {count}" for name, count in one.platforms.items())
     verdicts = ", ".join(f"{place} {verdict}" for place, verdict in one.verdicts.items())
     print(plain(one.claim))
-    print(f"{one.id}  {one.type}  {one.verdict} ({one.basis})  {one.state}")
+    print(f"{one.id}  {one.type}  {one.verdict} ({one.basis})  {standing(one)}")
     if verdicts:
         print(f"Verdicts: {plain(verdicts)}")
     print(f"Seen: {short_time(one.first_seen)} to {short_time(one.last_seen)} UTC")
@@ -66,10 +117,15 @@ def _print(one: ClaimDetail) -> None:
         print(plain(f"{short_time(alert.created_at)}  {alert.id}  {alert.kind}  {alert.summary}"))
     if not one.alerts.items:
         print("none")
+    _section("Reviews")
+    for said in one.reviews:
+        print(review_line(said))
+    if not one.reviews:
+        print("none")
 
 
-def _quote(one: Any) -> str:
-    return one.quote or f"({one.state})"
+def _quote(one: Place) -> str:
+    return f"“{one.quote}”" if one.quote else f"({one.state})"
 
 
 _OCCURRENCE_COLUMNS = (
@@ -77,7 +133,9 @@ _OCCURRENCE_COLUMNS = (
     Column("mention", lambda one: one.mention_id),
     Column("platform", lambda one: one.platform),
     Column("stance", lambda one: one.stance + (", at a distance" if one.distance else "")),
-    Column("quote", _quote, long=True),
+    Column("joined", lambda one: "" if one.joined == "sure" else one.joined),
+    Column("quote", lambda one: one.quote or f"({one.state})", long=True),
+    Column("why", lambda one: one.why, long=True),
     Column("link", lambda one: one.url, long=True),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
@@ -55,6 +55,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     for column, values in ((claim.c.type, filters.type), (claim.c.verdict, filters.verdict), (claim.c.id, filters.claim)):
         if values:
             conditions.append(column.in_(values))
+    if filters.state:
+        muted = func.coalesce(claim.c.muted_until_ms, 0) > now_ms()
+        conditions.append(or_(*(muted if one == "muted" else and_(~muted, claim.c.state == one) for one in filters.state)))
     if filters.since is not None:
         conditions.append(claim.c.last_seen_ms >= filters.since)
     if filters.until is not None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, and_, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import alerts, claims, mentions
+from monitor.store import alerts, claims, mentions, reviews
 from monitor.store.filters import Filters
+from monitor.store.mentions import Joined
+from monitor.store.reviews import Review
 from monitor.store.tables import claim, occurrence
-from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, rfc3339
+from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, rfc3339, stored_id
 
 _DAY = 86_400_000
 MAX_DAYS = 1_000
 
 
 class Place(Occurrence, frozen=True, kw_only=True):
-    """An occurrence together with the mention that it stands in."""
+    """An occurrence together with the mention that it stands in, and how it came to the claim; `why` says the rest."""
 
     mention_id: str
     platform: str
@@ -30,6 +32,7 @@ class Place(Occurrence, frozen=True, kw_only=True):
     created_at: str | None
     seen_at: str
     state: MentionState
+    joined: Joined
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +43,19 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimDetail(Claim, frozen=True, kw_only=True):
-    """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first."""
+    """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first, and
+    what people said of it, the oldest first.
 
+    `proposition` and `number` are what occurrences have to share to be of this claim: a key of the lexicon (none where a review
+    split the claim off) and, where the proposition has one, the number that the posts name.
+    """
+
+    proposition: str | None
+    number: str | None
     timeline: list[Day]
     occurrences: Page[Place]
     alerts: Page[Alert]
+    reviews: list[Review]
 
 
 async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> ClaimDetail | None:
@@ -55,12 +66,23 @@ async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> 
     claim_id = found.id
     of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
     page = await mentions.page(connection, of_claim)
+    identity = (await connection.execute(select(claim.c.proposition, claim.c.number).where(claim.c.id == claim_id))).one()
     return ClaimDetail(
         **msgspec.structs.asdict(found),
+        proposition=identity.proposition or None,
+        number=identity.number,
         timeline=await _timeline(connection, claim_id),
-        occurrences=Page(items=[place for one in page.items for place in _places(one, claim_id)], next=page.next),
+        occurrences=Page(items=await _all_places(connection, page.items, claim_id), next=page.next),
         alerts=await alerts.page(connection, Filters(claim=(claim_id,))),
+        reviews=await reviews.history(connection, claim_id),
     )
+
+
+async def places_in(connection: AsyncConnection, claim_id: str, names: Sequence[str]) -> list[Place]:
+    """The occurrences of a claim in the mentions of these names (exowatch's own ids or `platform:id`), in that order."""
+    claim_id = await reviews.present_id(connection, claim_id)
+    found = [await mentions.find(connection, name) for name in dict.fromkeys(names)]
+    return await _all_places(connection, [one for one in found if one is not None], claim_id)
 
 
 async def first_said(connection: AsyncConnection, claim_ids: Sequence[str]) -> dict[str, Place]:
@@ -77,14 +99,21 @@ async def first_said(connection: AsyncConnection, claim_ids: Sequence[str]) -> d
     numbers = {claim_id: number for claim_id, number in rows if number is not None}
     distinct = sorted(set(numbers.values()))
     loaded = dict(zip(distinct, await mentions.load(connection, distinct), strict=True))
+    ways = await mentions.joined(connection, distinct)
     return {
-        claim_id: next(place for place in _places(loaded[number], claim_id) if place.put_forward)
+        claim_id: next(place for place in _places(loaded[number], claim_id, ways) if place.put_forward)
         for claim_id, number in numbers.items()
     }
 
 
-def _places(one: Mention, claim_id: str) -> list[Place]:
-    of_mention = {
+async def _all_places(connection: AsyncConnection, found: Sequence[Mention], claim_id: str) -> list[Place]:
+    numbers = [number for one in found if (number := stored_id("m", one.id)) is not None]
+    ways = await mentions.joined(connection, numbers)
+    return [place for one in found for place in _places(one, claim_id, ways)]
+
+
+def _places(one: Mention, claim_id: str, ways: Mapping[tuple[str, int], Joined]) -> list[Place]:
+    of_mention: dict[str, Any] = {
         "mention_id": one.id,
         "platform": one.platform,
         "platform_id": one.platform_id,
@@ -95,7 +124,11 @@ def _places(one: Mention, claim_id: str) -> list[Place]:
         "seen_at": one.seen_at,
         "state": one.state,
     }
-    return [Place(**msgspec.structs.asdict(found), **of_mention) for found in one.claims if found.claim_id == claim_id]  # type: ignore[arg-type]
+    return [
+        Place(**msgspec.structs.asdict(found), **of_mention, joined=ways.get((one.id, n), "sure"))
+        for n, found in enumerate(one.claims)
+        if found.claim_id == claim_id
+    ]
 
 
 async def _timeline(connection: AsyncConnection, claim_id: str) -> list[Day]:

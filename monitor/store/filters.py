@@ -12,14 +12,14 @@ import msgspec
 
 from monitor.settings.values import parse_duration
 from monitor.store.search import Term, parse_query
-from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, stored_id
+from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, stored_id
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
 _QUOTED = 64  # characters of what was asked that an error repeats
-_CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES}
+_CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES, "state": CLAIM_STATES}
 
 
 class FilterError(ValueError):
@@ -41,6 +41,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     platform: tuple[str, ...] = ()
     claim: tuple[str, ...] = ()
     text: tuple[Term, ...] = ()
+    state: tuple[str, ...] = ()  # of claims, and only their list takes it
     limit: int = DEFAULT_LIMIT
     cursor: tuple[Any, ...] | None = None
 
@@ -51,11 +52,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "limit", "cursor")
+CLAIM_FILTER_NAMES = ("state", *FILTER_NAMES)  # of the list of claims
 
 
 def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
     """Filters from the words a user wrote, `{"type": ["safety"], "since": ["24h"]}`. Raises FilterError."""
-    unknown = sorted(set(given) - set(FILTER_NAMES))
+    unknown = sorted(set(given) - set(CLAIM_FILTER_NAMES))
     if unknown:
         raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(FILTER_NAMES)}")
     for name, values in given.items():
@@ -71,6 +73,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             source=tuple(given.get("source", ())),
             platform=tuple(given.get("platform", ())),
             claim=tuple(given.get("claim", ())),
+            state=_choices(given, "state"),
             text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, true
@@ -14,6 +14,8 @@ from monitor.store.filters import Filters, make_cursor, mention_key, number_rang
 from monitor.store.tables import claim, mention, mention_text, occurrence
 from monitor.store.tags import tagged
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
+
+Joined = Literal["sure", "maybe", "by review"]  # how an occurrence came to its claim; maybe: as the likeliest
 
 _LOOKED_AT = 5_000
 _FAR = 10  # a row that the text index points to, anywhere in the table, costs as much as so many that are walked past
@@ -50,6 +52,16 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     by_number = {row.id: row for row in rows}
     claims = await _occurrences(connection, {number: row.text for number, row in by_number.items()})
     return [_mention(by_number[number], claims.get(number, ())) for number in numbers if number in by_number]
+
+
+async def joined(connection: AsyncConnection, numbers: Sequence[int]) -> dict[tuple[str, int], Joined]:
+    """How the occurrences of these mentions (stored ids) came to their claims, by (public id, place among the claims there)."""
+    wanted = (occurrence.c.mention_id, occurrence.c.n, occurrence.c.sure, occurrence.c.found_as)
+    rows = await connection.execute(select(*wanted).where(occurrence.c.mention_id.in_(numbers)))
+    return {
+        (public_id("m", row.mention_id), row.n): "by review" if row.found_as is not None else "sure" if row.sure else "maybe"
+        for row in rows
+    }
 
 
 async def _are_hits_rare(connection: AsyncConnection, filters: Filters) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
-from sqlalchemy import delete, func, insert, literal, or_, select, update
+from sqlalchemy import delete, func, insert, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import recount
@@ -14,17 +15,30 @@ from monitor.store.filters import mention_key
 from monitor.store.outbox import new_number
 from monitor.store.tables import alert, claim, claim_author, claim_move, mention, occurrence, review
 from monitor.store.upsert import upsert
-from monitor.words import claim_id_of, now_ms, public_id, rfc3339
+from monitor.words import MAX_ID, claim_id_of, now_ms, public_id, rfc3339
 
 Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "split"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FOR_GOOD = 1 << 62  # milliseconds: a mute without an end
 
+MAX_NOTE = 2_000  # characters
+MAX_REVIEWER = 100  # characters
+MAX_SPLIT = 500  # mentions at once
+
 _STATES = {"confirm": "confirmed", "dismiss": "dismissed", "reopen": "open"}
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class ReviewError(Exception):
     """The review cannot be done; the text says why and what to do."""
+
+
+class NoSuchClaimError(ReviewError):
+    """No claim has this id, and none was merged that had it."""
+
+
+class ReviewConflictError(ReviewError):
+    """The claims on record are not as the review takes them to be."""
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +63,7 @@ async def judge(
 ) -> str:
     """Confirms, dismisses, reopens, mutes (until a time, or for good) or unmutes a claim; the id that it goes by now.
 
-    A dismissed or muted claim raises nothing. Raises ReviewError where there is no such claim.
+    A dismissed or muted claim raises nothing. Raises ReviewError.
     """
     (claim_id,) = await _locked(connection, claim_id)
     if action == "mute":
@@ -69,7 +83,7 @@ async def merge(connection: AsyncConnection, claim_id: str, into: str, reviewer:
     """Puts everything of a claim, now and later, under another; that one's id. Raises ReviewError."""
     source, target = await _locked(connection, claim_id, into)
     if source == target:
-        raise ReviewError("these are one claim already")
+        raise ReviewConflictError("these are one claim already")
     moved = occurrence.c.claim_id == source
     await _put_under(connection, moved, target)
     names = claim_author.c.platform, claim_author.c.author
@@ -102,7 +116,7 @@ async def split(
     mentions are found to say when they are read again stays with it. Raises ReviewError.
     """
     (source,) = await _locked(connection, claim_id)
-    sentence = " ".join(sentence.split())
+    sentence = _line(sentence)
     if not 10 <= len(sentence) <= 300:
         raise ReviewError("say in one plain sentence (10 to 300 characters) what the new claim is")
     numbers = await _carrying(connection, source, mentions)
@@ -112,7 +126,7 @@ async def split(
         )
     ).scalar_one()
     if held == len(numbers):
-        raise ReviewError("these are all mentions of the claim; leave at least one, or dismiss the claim")
+        raise ReviewConflictError("these are all mentions of the claim; leave at least one, or dismiss the claim")
     new = claim_id_of(f"split:{source}:{','.join(map(str, numbers))}:{now_ms()}")
     row = (await connection.execute(select(claim).where(claim.c.id == source))).one()._asdict()
     await connection.execute(insert(claim).values(row | _own(new, sentence)))
@@ -123,7 +137,7 @@ async def split(
     await connection.execute(
         statement.on_conflict_do_update(index_elements=["mention_id", "found_as"], set_={"claim_id": statement.excluded.claim_id})
     )
-    await _put_under(connection, moved, new)
+    await _put_under(connection, moved, new, sure=True)
     await _share_authors(connection, source, new)
     about = alert.c.mention_id.in_(numbers) & (alert.c.claim_id == source)
     await connection.execute(update(alert).where(about).values(claim_id=new))
@@ -159,35 +173,52 @@ async def present_id(connection: AsyncConnection, claim_id: str) -> str:
 
 
 async def _locked(connection: AsyncConnection, *claim_ids: str) -> list[str]:
-    """The present ids of claims, whose rows nobody else changes until the end of the transaction. Raises ReviewError."""
-    ids = [await present_id(connection, claim_id) for claim_id in claim_ids]
-    rows = await connection.execute(select(claim.c.id).where(claim.c.id.in_(ids)).order_by(claim.c.id).with_for_update())
-    known = set(rows.scalars())
+    """The present ids of claims, whose rows nobody else changes until the end of the transaction. Raises NoSuchClaimError."""
+    ids = list(claim_ids)
     for claim_id in ids:
-        if claim_id not in known:
-            raise ReviewError(f"there is no claim {claim_id[:64]}; `exowatch claims` lists them")
-    return ids
+        if len(claim_id) > MAX_ID or _UNPRINTABLE.search(claim_id):
+            raise NoSuchClaimError("no claim has an id like that; `exowatch claims` lists them")
+    while True:
+        rows = await connection.execute(
+            select(claim.c.id, claim.c.merged_into).where(claim.c.id.in_(ids)).order_by(claim.c.id).with_for_update()
+        )
+        merged_into = {row.id: row.merged_into for row in rows}
+        for claim_id in ids:
+            if claim_id not in merged_into:
+                raise NoSuchClaimError(f"there is no claim {claim_id[:64]}; `exowatch claims` lists them")
+        if not any(merged_into.values()):
+            return ids
+        # Looked up under the lock: while it was waited for, another review may have merged them.
+        ids = [merged_into[claim_id] or claim_id for claim_id in ids]
 
 
 async def _carrying(connection: AsyncConnection, claim_id: str, names: Sequence[str]) -> list[int]:
     """The stored ids of mentions, each of which carries the claim. Raises ReviewError."""
+    if not names:
+        raise ReviewError("name at least one mention to be split off")
+    if len(names) > MAX_SPLIT:
+        raise ReviewError(f"{len(names)} mentions at once; name at most {MAX_SPLIT}")
     numbers = set()
     for name in names:
-        key = mention_key(name)
-        where = mention.c.id == key
-        if isinstance(key, tuple):
-            where = (mention.c.platform == key[0]) & (mention.c.platform_id == key[1])
-        query = select(mention.c.id).where(where)
-        carries = select(1).where(occurrence.c.mention_id == mention.c.id, occurrence.c.claim_id == claim_id)
-        number = (await connection.execute(query.where(carries.exists()))).scalar()
+        number = None if _UNPRINTABLE.search(name) else await _number_of(connection, claim_id, name)
         if number is None:
-            raise ReviewError(
-                f"mention {name[:64]} does not carry this claim; `exowatch mentions --claim {claim_id}` lists those that do"
+            raise ReviewConflictError(
+                f"mention {_line(name)[:64]} does not carry this claim; "
+                f"`exowatch mentions --claim {claim_id}` lists those that do"
             )
         numbers.add(number)
-    if not numbers:
-        raise ReviewError("name at least one mention to be split off")
     return sorted(numbers)
+
+
+async def _number_of(connection: AsyncConnection, claim_id: str, name: str) -> int | None:
+    """The stored id of the mention of this name, if it carries the claim."""
+    key = mention_key(name)
+    where = mention.c.id == key
+    if isinstance(key, tuple):
+        where = (mention.c.platform == key[0]) & (mention.c.platform_id == key[1])
+    carries = select(1).where(occurrence.c.mention_id == mention.c.id, occurrence.c.claim_id == claim_id)
+    number: int | None = (await connection.execute(select(mention.c.id).where(where, carries.exists()))).scalar()
+    return number
 
 
 def _own(new: str, sentence: str) -> dict[str, Any]:
@@ -208,14 +239,15 @@ def _own(new: str, sentence: str) -> dict[str, Any]:
     }
 
 
-async def _put_under(connection: AsyncConnection, moved: Any, target: str) -> None:
-    """Puts occurrences under a claim, whose verdict is theirs from then on."""
+async def _put_under(connection: AsyncConnection, moved: Any, target: str, *, sure: bool = False) -> None:
+    """Puts occurrences under a claim, whose verdict is theirs from then on. `sure`: a person looked at each of them."""
     row = (await connection.execute(select(claim).where(claim.c.id == target))).one()
     await connection.execute(
         update(occurrence)
         .where(moved)
         .values(
-            found_as=func.coalesce(occurrence.c.found_as, occurrence.c.claim_id),
+            found_as=func.nullif(func.coalesce(occurrence.c.found_as, occurrence.c.claim_id), target),
+            sure=true() if sure else occurrence.c.sure,
             claim_id=target,
             type=row.type,
             verdict=row.verdict,
@@ -270,9 +302,21 @@ async def _note(
             claim_id=claim_id,
             at_ms=now_ms(),
             action=action,
-            reviewer=reviewer,
-            note=note,
+            reviewer=_bounded(reviewer, "a reviewer's name", MAX_REVIEWER),
+            note=_bounded(note, "a note", MAX_NOTE) if note else None,
             until_ms=until_ms,
             detail=detail,
         )
     )
+
+
+def _bounded(text: str, what: str, longest: int) -> str:
+    line = _line(text)
+    if not 1 <= len(line) <= longest:
+        raise ReviewError(f"{what} has 1 to {longest:,} characters, and this one has {len(line):,}")
+    return line
+
+
+def _line(text: str) -> str:
+    """A text that any database holds and any terminal shows: on one line, without what would steer either."""
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
-from sqlalchemy import Integer, bindparam, case, func, select, update
+from sqlalchemy import Integer, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.judged import Judged, Origin
@@ -65,9 +65,13 @@ async def standings(
     """How claims on record stand; `before` is what `last_put_forward` said before the batch."""
     if not claim_ids:
         return {}
+    # Where a review split off the mention that a claim was told for, the alert went with it, and the claim has still been told.
+    gone = {f"claim.new:{claim_id}": claim_id for claim_id in claim_ids}
+    theirs = or_(alert.c.claim_id.in_(claim_ids), alert.c.dedupe_key.in_(gone))
     keys: dict[str, set[str]] = {}
-    for row in await connection.execute(select(alert.c.claim_id, alert.c.dedupe_key).where(alert.c.claim_id.in_(claim_ids))):
-        keys.setdefault(row.claim_id, set()).add(row.dedupe_key)
+    for row in await connection.execute(select(alert.c.claim_id, alert.c.dedupe_key).where(theirs)):
+        for claim_id in {row.claim_id, gone.get(row.dedupe_key, row.claim_id)}:
+            keys.setdefault(claim_id, set()).add(row.dedupe_key)
     now = now_ms()
     wanted = (claim.c.id, claim.c.state, claim.c.muted_until_ms, claim.c.authors)
     return {

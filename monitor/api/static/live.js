@@ -1,4 +1,5 @@
-// Puts times into the reader's zone, and shows new alerts without a reload: the page is fetched again and its main part exchanged.
+// Puts times into the reader's zone, and shows new alerts and reviewed claims without a reload: the page is fetched again and its
+// main part exchanged.
 "use strict";
 
 const WAIT_MS = 1000; // between two exchanges; the first of a row comes at once
@@ -46,8 +47,9 @@ async function exchange() {
 
 localTimes(document);
 if (live) {
-  const events = new EventSource("/live?event=alert");
+  const events = new EventSource("/live?event=alert&event=claim");
   events.addEventListener("open", () => { say("on", "live"); plan(); });
   events.addEventListener("error", () => say("off", "reconnecting"));
   events.addEventListener("alert", plan);
+  events.addEventListener("claim", plan);
 }
