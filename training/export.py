@@ -22,8 +22,8 @@ from workers.classify.wordpiece import WordPieces
 HERE = Path(__file__).resolve().parent
 # How many times likelier a stance becomes where the rules read it: chosen on the posts for choosing (docs/judgement.md).
 _HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports with distance": 4.0}
-# How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on the
-# posts kept apart (docs/judgement.md).
+# How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on
+# the posts kept apart (docs/judgement.md).
 _JOINED = {"sure": 0.6, "own": 0.3, "like": (0.7, 0.85)}
 _ENGLISH = 30_522  # pieces that BERT brought along
 _MOST_PIECES = 43_300  # so that all files together stay below 30 MB
@@ -88,8 +88,8 @@ def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) 
 
 
 def _fitting(network: Reader, vocabulary: list[str]) -> list[str]:
-    """The vocabulary without BERT's thousand spare places, and without the rarest of its English pieces that no labelled post uses,
-    until the model is small enough; the network's vectors likewise."""
+    """The vocabulary without BERT's thousand spare places, and without the rarest of its English pieces that no labelled post
+    uses, until the model is small enough; the network's vectors likewise."""
     words = WordPieces(vocabulary)
     used = {
         number
