@@ -13,7 +13,7 @@ from monitor.store import alerts, claims, deliveries, detail, mentions, sources
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
-OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim")
+OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 
 
 async def get_mentions(request: web.Request) -> web.Response:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, and_, func, literal_column, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, mentions
 from monitor.store.filters import Filters
+from monitor.store.lineage import Day, Lineage, trace, watched
 from monitor.store.tables import claim, occurrence
-from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, rfc3339
-
-_DAY = 86_400_000
-MAX_DAYS = 1_000
+from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page
 
 
 class Place(Occurrence, frozen=True, kw_only=True):
@@ -32,17 +29,15 @@ class Place(Occurrence, frozen=True, kw_only=True):
     state: MentionState
 
 
-class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """A day of UTC on which a claim was heard, and in how many mentions."""
-
-    start: str
-    mentions: int
-
-
 class ClaimDetail(Claim, frozen=True, kw_only=True):
-    """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first."""
+    """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first.
+
+    `watch` says in how many of its mentions a name of the watchlist stands.
+    """
 
     timeline: list[Day]
+    lineage: Lineage
+    watch: dict[str, int]
     occurrences: Page[Place]
     alerts: Page[Alert]
 
@@ -55,9 +50,12 @@ async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> 
     claim_id = found.id
     of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
     page = await mentions.page(connection, of_claim)
+    lineage, timeline = await trace(connection, claim_id)
     return ClaimDetail(
         **msgspec.structs.asdict(found),
-        timeline=await _timeline(connection, claim_id),
+        timeline=timeline,
+        lineage=lineage,
+        watch=await watched(connection, claim_id),
         occurrences=Page(items=[place for one in page.items for place in _places(one, claim_id)], next=page.next),
         alerts=await alerts.page(connection, Filters(claim=(claim_id,))),
     )
@@ -96,16 +94,3 @@ def _places(one: Mention, claim_id: str) -> list[Place]:
         "state": one.state,
     }
     return [Place(**msgspec.structs.asdict(found), **of_mention) for found in one.claims if found.claim_id == claim_id]  # type: ignore[arg-type]
-
-
-async def _timeline(connection: AsyncConnection, claim_id: str) -> list[Day]:
-    # Ids hold the time of arrival in their upper bits.
-    day: Any = occurrence.c.mention_id.op("/", return_type=BigInteger)(literal_column(str(_DAY << 21))).label("day")
-    rows = await connection.execute(
-        select(day, func.count(func.distinct(occurrence.c.mention_id)))
-        .where(occurrence.c.claim_id == claim_id)
-        .group_by(literal_column("1"))
-        .order_by(literal_column("1").desc())
-        .limit(MAX_DAYS)
-    )
-    return [Day(start=rfc3339(number * _DAY), mentions=count) for number, count in reversed(list(rows))]

@@ -40,6 +40,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     source: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     claim: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     text: tuple[Term, ...] = ()
     limit: int = DEFAULT_LIMIT
     cursor: tuple[Any, ...] | None = None
@@ -50,7 +51,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.type or self.verdict or self.stance or self.claim)
 
 
-FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "limit", "cursor")
+FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "limit", "cursor")
 
 
 def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
@@ -71,6 +72,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             source=tuple(given.get("source", ())),
             platform=tuple(given.get("platform", ())),
             claim=tuple(given.get("claim", ())),
+            watch=tuple(given.get("watch", ())),
             text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),

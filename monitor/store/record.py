@@ -17,7 +17,7 @@ from monitor.store.judged import Judged
 from monitor.store.outbox import raise_alerts
 from monitor.store.reviewed import as_reviewed
 from monitor.store.standing import due, last_put_forward, standings, touch_claims
-from monitor.store.tables import mention, occurrence
+from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
 
@@ -78,7 +78,12 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> 
             written[mention_id] = judged
     written = await as_reviewed(connection, written, edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
-    await write_texts(connection, [(number, one.post, one.judgement) for number, one in written.items()])
+    await write_texts(connection, written)
+    await _insert_many(
+        connection,
+        mention_watch,
+        [{"mention_id": number, "name": name} for number, one in written.items() for name in sorted(set(one.watch))],
+    )
     alerts = await _put_under_claims(connection, written, lost)
     return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written))
 
@@ -141,6 +146,7 @@ async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[st
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))
     gone = await connection.execute(delete(occurrence).where(occurrence.c.mention_id == row.id).returning(occurrence.c.claim_id))
     lost.extend((claim_id, post.platform) for claim_id in {claim_id for (claim_id,) in gone})
+    await connection.execute(delete(mention_watch).where(mention_watch.c.mention_id == row.id))
     await erase_texts(connection, [row.id])
     return int(row.id)
 
