@@ -263,7 +263,7 @@ async def test_a_name_that_is_added_is_taken_up_without_a_restart_and_checked(tm
         await daemon.post("/mentions", [post_of("2", "Rye bread by BOLT.")])
         page = await daemon.until("/mentions?watch=Bolt", lambda page: len(page["items"]) == 1)
         assert [one["platform_id"] for one in page["items"]] == ["2"]
-        config.write_text(plain + hook + 'watch = ["Bolt", "Nobody"]\n')
+        config.write_text(plain + "\n" + hook + 'watch = ["Bolt", "Nobody"]\n')
         status, out, _ = await daemon.command("check")
         assert status == 1
         assert "2 names on the watchlist" in out
