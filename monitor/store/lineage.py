@@ -126,11 +126,10 @@ class _Spread(msgspec.Struct, frozen=True):
 
 async def _spread(connection: AsyncConnection, of_claim: ColumnElement[bool]) -> _Spread:
     # One pass for both: of a claim in a hundred thousand mentions, the join and the sort by author are most of the work.
-    number, has_author = occurrence.c.mention_id, mention.c.author.is_not(None)
+    number = occurrence.c.mention_id
+    forward = func.min(number).filter(put_forward, mention.c.author.is_not(None))
     by_author = (
-        select(
-            mention.c.platform, func.min(number).label("first"), func.min(number).filter(put_forward, has_author).label("forward")
-        )
+        select(mention.c.platform, func.min(number).label("first"), forward.label("forward"))
         .join_from(occurrence, mention, mention.c.id == number)
         .where(of_claim)
         .group_by(mention.c.platform, mention.c.author)
