@@ -76,7 +76,7 @@ class Daemon:
         self.stream = stream
         self.database = database
         self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
-        self._follower = follower or Follower(settings.topic_folder)
+        self._follower = follower or Follower(settings.topic_folder, settings.watchlist_file)
         self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
         self.workers = workers
@@ -128,10 +128,10 @@ class Daemon:
     async def _work(self, partition: int, stop: asyncio.Event) -> None:
         """Keeps a worker at the partition; another takes over between two batches when the topic pack has changed."""
         while not stop.is_set():
-            renewed = self._renewed
+            renewed, names = self._renewed, self.topic.watchlist
             reading = opened_reader(self.settings.classifier, self.topic, self.judge, self.database)
             async with either(stop, renewed) as over, reading as posts:
-                await Worker(self.slot, self.stream, self.database, posts, self.settings, partition).run(over)
+                await Worker(self.slot, self.stream, self.database, posts, self.settings, partition, watchlist=names).run(over)
             if renewed.is_set() and not stop.is_set():
                 log.info("posts are judged by the changed topic pack", partition=partition)
 
@@ -296,8 +296,8 @@ async def run(
     if with_parent:
         loop.add_reader(sys.stdin.fileno(), stop.set)
     os.umask(0o077)
-    follower = Follower(settings.topic_folder)
-    topic = await asyncio.to_thread(load_topic, settings.topic_folder)
+    follower = Follower(settings.topic_folder, settings.watchlist_file)
+    topic = await asyncio.to_thread(load_topic, settings.topic_folder, settings.watchlist_file)
     alone = roles != ALL_ROLES
     joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
     async with opened(settings, own=not alone) as (stream, database):

@@ -158,7 +158,10 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mention(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored post with its judgement. `text` is None and quotes are empty once the text was deleted or has expired."""
+    """One stored post with its judgement. `text` is None and quotes are empty once the text was deleted or has expired.
+
+    `watch` are the names of the watchlist that it speaks of.
+    """
 
     id: str
     platform: str
@@ -176,6 +179,7 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
     adverse_event: bool
     alert: bool
     claims: tuple[Occurrence, ...]
+    watch: tuple[str, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,12 +10,15 @@ from monitor.words import AlertKind, Judgement, Occurrence, Post
 from workers.deliver.wants import recipients
 
 
-def drafts(judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence[Endpoint]) -> tuple[AlertDraft, ...]:
+def drafts(
+    judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence[Endpoint], watch: Sequence[str] = ()
+) -> tuple[AlertDraft, ...]:
     """What the post raises: for each claim that it puts forward and the record does not carry, in the order of the text, that it
     is new, spreading, or back after a quiet time; and that it reports harm.
 
     Where a post carries a claim several times, the occurrence of the highest confidence speaks for it. Nothing is raised, and so
     no claim's novelty used up, by an occurrence below `alerts.min_confidence` or by a post that is not fresh.
+    `watch` are the names of the watchlist that the post speaks of.
     """
     if not post.fresh:
         return ()
@@ -28,15 +31,15 @@ def drafts(judgement: Judgement, post: Post, alerts: Alerts, endpoints: Sequence
         draft
         for n in sorted(best.values())
         if judgement.claims[n].confidence >= alerts.min_confidence
-        for draft in _about_claim(judgement.claims[n], n, post.platform, alerts, endpoints)
+        for draft in _about_claim(judgement.claims[n], n, post.platform, alerts, endpoints, watch)
     ]
     if judgement.adverse_event:
-        found.append(_harm(post, endpoints))
+        found.append(_harm(post, endpoints, watch))
     return tuple(found)
 
 
 def _about_claim(
-    occurrence: Occurrence, n: int, platform: str, alerts: Alerts, endpoints: Sequence[Endpoint]
+    occurrence: Occurrence, n: int, platform: str, alerts: Alerts, endpoints: Sequence[Endpoint], watch: Sequence[str]
 ) -> Iterator[AlertDraft]:
     """The alerts that a claim may raise. Their summaries are the claim's own sentence and never the post's words, which must be
     deletable."""
@@ -46,7 +49,7 @@ def _about_claim(
             kind=kind,
             dedupe_key=key,
             summary=f"{summary}: {occurrence.claim}",
-            recipients=recipients(endpoints, kind, occurrence, platform),
+            recipients=recipients(endpoints, kind, occurrence, platform, watch),
             occurrence=n,
             authors=authors,
             quiet_ms=quiet_ms,
@@ -64,10 +67,10 @@ def _about_claim(
     yield draft("claim.resurfaced", f"claim.resurfaced:{claim}", back, quiet_ms=quiet_ms)
 
 
-def _harm(post: Post, endpoints: Sequence[Endpoint]) -> AlertDraft:
+def _harm(post: Post, endpoints: Sequence[Endpoint], watch: Sequence[str]) -> AlertDraft:
     return AlertDraft(
         kind="safety.signal",
         dedupe_key=f"safety.signal:{post.platform}:{post.id}",
         summary=f"A post on {post.platform} reports harm.",
-        recipients=recipients(endpoints, "safety.signal", None, post.platform),
+        recipients=recipients(endpoints, "safety.signal", None, post.platform, watch),
     )

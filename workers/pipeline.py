@@ -18,6 +18,7 @@ from monitor.store import Database, StoreUnavailable, record
 from monitor.store.judged import Judged
 from monitor.store.record import Recorded
 from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
+from monitor.topic import Watchlist
 from monitor.words import Post, decode_post, public_id
 from workers.alert import drafts
 from workers.reader import Given, PostReader, Weighed
@@ -41,12 +42,15 @@ class Worker:
         settings: Settings,
         partition: int = 0,
         claim_after_s: float = CLAIM_AFTER_S,
+        *,
+        watchlist: Watchlist | None = None,
     ) -> None:
         self._reader: Reader = stream.reader(name, partition, claim_after_s=claim_after_s)
         self._stream = stream
         self._database = database
         self._posts = posts
         self._settings = settings
+        self._watchlist = watchlist or Watchlist()
         self._renew_every_s = min(RENEW_EVERY_S, claim_after_s / 3)
         self._log = log.bind(worker=name)
 
@@ -116,10 +120,12 @@ class Worker:
                 self._failed(entry, error, failed)
         known = [entry for entry in entries if entry.id in heard]
         given = [Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang) for one in known]
+        outcomes = await self._posts.weigh(given)
+        watched = await asyncio.to_thread(lambda: [self._watchlist.find(heard[one.id].text) for one in known])
         judged = {}
-        for entry, outcome in zip(known, await self._posts.weigh(given), strict=True):
+        for entry, outcome, watch in zip(known, outcomes, watched, strict=True):
             try:
-                judged[entry.id] = self._as_judged(entry, heard[entry.id], outcome)
+                judged[entry.id] = self._as_judged(entry, heard[entry.id], outcome, watch)
             except Exception as error:
                 self._failed(entry, error, failed)
         return judged, failed
@@ -128,14 +134,22 @@ class Worker:
         failed[entry.id] = f"{type(error).__name__}: {error}"
         self._log.error("entry could not be judged", entry=entry.id, error=failed[entry.id])
 
-    def _as_judged(self, entry: Entry, post: Post, outcome: Weighed | Exception) -> Judged:
+    def _as_judged(self, entry: Entry, post: Post, outcome: Weighed | Exception, watch: tuple[str, ...]) -> Judged:
         if isinstance(outcome, Exception):
             raise outcome
         judgement, number = outcome.judgement, entry.number
         heard = f"{post.platform}:{post.id}"
         self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
-        alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint)
-        return Judged(number=number, seen_ms=number >> 21, post=post, judgement=judgement, origins=outcome.origins, alerts=alerts)
+        alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint, watch)
+        return Judged(
+            number=number,
+            seen_ms=number >> 21,
+            post=post,
+            judgement=judgement,
+            origins=outcome.origins,
+            alerts=alerts,
+            watch=watch,
+        )
 
     async def _record(self, judged: dict[str, Judged]) -> tuple[Recorded, dict[str, str]]:
         """Writes the batch in one transaction; where that fails, one by one, so that only the culprit ages."""

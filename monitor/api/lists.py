@@ -14,7 +14,7 @@ from monitor.store.filters import CLAIM_FILTER_NAMES
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
-OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim")
+OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 
 
 async def get_mentions(request: web.Request) -> web.Response:

@@ -32,7 +32,7 @@ HEARTBEAT_S = 15.0
 PATIENCE_S = 10.0  # how long a client may take to accept what it is sent
 MAX_CLIENTS = 100
 EVENTS = ("mention", "alert", "claim")
-OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim")
+OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 _POSITION = re.compile(r"\d{1,15}-\d{1,15}")
 CLIENTS = web.AppKey("live_clients", set[asyncio.Task[Any]])
 

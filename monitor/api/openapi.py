@@ -100,6 +100,7 @@ _EXPLAINED = {
     "until": "Heard before: a duration back from now or a time.",
     "text": 'All words, case and accents folded; `"a phrase"`; `prefix*`.',
     "claim": "Id of a claim.",
+    "watch": "Name on the watchlist.",
     "cursor": "`next` of the page before.",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import click
 import msgspec
@@ -17,13 +17,14 @@ from monitor.collectors.base import SourceError
 from monitor.daemon import DaemonError, opened
 from monitor.settings import Endpoint, Settings, Source
 from monitor.store import StoreError
-from monitor.topic import TopicError, load_topic
+from monitor.topic import Topic, TopicError, load_topic
 from workers.deliver.webhook import Webhook
 from workers.openai.client import Client, NoAnswer
 from workers.openai.purse import Purse
 
 _SOURCE_WITHIN_S = 60.0
 _ENDPOINT_WITHIN_S = 10.0
+_NAMES_SHOWN = 10
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -60,7 +61,14 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("config", ok=True, text=f"{len(settings.source)} sources, {len(settings.endpoint)} endpoints")
     if settings.privacy.authors == "none":
         yield Finding("privacy", ok=True, text='authors = "none": distinct authors are not counted, claim.spreading never comes')
-    yield _register(settings)
+    try:
+        topic = load_topic(settings.topic_folder, settings.watchlist_file)
+    except TopicError as error:
+        yield Finding("topic", ok=False, text=str(error))
+    else:
+        yield _register(topic)
+        for finding in _watched(settings, topic):
+            yield finding
     yield await _servers(settings)
     if settings.classifier.kind != "local":
         yield await _classifier(settings)
@@ -70,17 +78,25 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield await _endpoint(endpoint)
 
 
-def _register(settings: Settings) -> Finding:
-    try:
-        topic = load_topic(settings.topic_folder)
-    except TopicError as error:
-        return Finding("topic", ok=False, text=str(error))
+def _watched(settings: Settings, topic: Topic) -> Iterator[Finding]:
+    """Endpoints that ask for a name which is not on the watchlist: they would never hear of it."""
+    for endpoint in settings.endpoint:
+        for name in endpoint.watch:
+            if name not in topic.watchlist.names:
+                more = ", …" if len(topic.watchlist.names) > _NAMES_SHOWN else ""
+                listed = ", ".join(topic.watchlist.names[:_NAMES_SHOWN]) or "none"
+                text = f"the watchlist has no name {name!r}; write it as it stands there ({listed}{more})"
+                yield Finding(f"endpoint {endpoint.name}", ok=False, text=text)
+
+
+def _register(topic: Topic) -> Finding:
     problems = topic.register.check()
     if problems:
         return Finding("register", ok=False, text=f"{problems[0]} ({len(problems)} problems; see `exowatch evidence check`)")
     stale = len(topic.register.stale())
     note = f", {stale} of them with an old record (see `exowatch evidence check`)" if stale else ""
-    return Finding("register", ok=True, text=f"{len(topic.register.entries)} entries of topic {topic.name}{note}")
+    entries, names = len(topic.register.entries), len(topic.watchlist.names)
+    return Finding("register", ok=True, text=f"{entries} entries of topic {topic.name}{note}; {names} names on the watchlist")
 
 
 async def _servers(settings: Settings) -> Finding:

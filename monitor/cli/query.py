@@ -32,6 +32,7 @@ _FILTERS: tuple[tuple[str, bool, str], ...] = (
     ("platform", True, "Name of a platform."),
     ("text", False, 'All these words; "a phrase"; prefix*.'),
     ("claim", True, "Id of a claim."),
+    ("watch", True, "Name on the watchlist."),
     ("limit", False, "How many at most (default 50, at most 500)."),
     ("cursor", False, "Go on where another list ended."),
 )

@@ -11,6 +11,7 @@ import msgspec
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
+from monitor.cli.lineage import print_lineage, print_timeline
 from monitor.cli.output import Column, plain, print_json, print_table, short_time
 from monitor.cli.review import print_standing, review, review_line, review_options, standing
 from monitor.store import Filters
@@ -33,7 +34,7 @@ _OCCURRENCES = 50
 )
 @click.pass_context
 def claim(context: click.Context, /, claim_id: str, action: Any, why: bool, how: str, **given: Any) -> None:
-    """Show one claim: its verdict and evidence, its days, where it was said, what was alerted and reviewed.
+    """Show one claim: its verdict and evidence, its days, where it came from, where it was said, what was told of it.
 
     With an action, review it: confirm, dismiss, reopen, mute (--for or --until), unmute, merge (--into), split (--mention, --as).
     """
@@ -105,9 +106,9 @@ def _print(one: ClaimDetail) -> None:
     if not one.evidence:
         print("none on record: unsupported by the burden of proof" if one.basis == "burden of proof" else "none on record")
     _section("Timeline")
-    most = max((day.mentions for day in one.timeline), default=1)
-    for day in one.timeline[-30:]:
-        print(f"{day.start[:10]}  {day.mentions:>6}  {'▇' * max(1, round(30 * day.mentions / most))}")
+    print_timeline(one.timeline)
+    _section("Lineage")
+    print_lineage(one.lineage, one.watch)
     _section("Occurrences")
     print_table(one.occurrences.items, _OCCURRENCE_COLUMNS)
     if one.occurrences.next is not None:

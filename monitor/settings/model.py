@@ -14,6 +14,7 @@ from monitor.settings.values import (
     ApiKey,
     ApiUrl,
     Duration,
+    FilePath,
     Folder,
     HttpUrl,
     Interval,
@@ -158,6 +159,7 @@ class Endpoint(Section):
     types: list[ClaimType] = []
     verdicts: list[Verdict] = []
     platforms: list[str] = []
+    watch: list[str] = []
     min_confidence: float = Field(default=0, ge=0, le=1)
     max_per_hour: int | None = Field(default=None, ge=1)
     allow_private: bool = False
@@ -196,6 +198,7 @@ class Settings(BaseSettings):
 
     data_dir: Folder = Path("var")
     topic: Name = "exosomes"
+    watchlist: FilePath = ""
     redis: Redis = Redis()
     store: Store = Store()
     api: Api = Api()
@@ -236,6 +239,11 @@ class Settings(BaseSettings):
         """The topic pack: beside the config file where there is one of that name, else the shipped one."""
         own = self.file.parent / "topics" / self.topic
         return own if own.is_dir() else SHIPPED / "topics" / self.topic
+
+    @property
+    def watchlist_file(self) -> Path | None:
+        """The user's own watchlist, where the settings name one."""
+        return self.file.parent / self.watchlist if self.watchlist else None
 
     @property
     def sqlalchemy_url(self) -> str:

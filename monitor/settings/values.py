@@ -74,6 +74,12 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _file_path(path: str) -> str:
+    if "\0" in path:
+        raise ValueError('a file is a path such as "watchlist.yaml" or "/etc/exowatch/watchlist.yaml"')
+    return path
+
+
 def _redis_url(url: str) -> str:
     if not url:
         return url
@@ -125,6 +131,7 @@ ApiUrl = Annotated[str, AfterValidator(_api_url)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Folder = Annotated[Path, AfterValidator(_folder)]
+FilePath = Annotated[str, AfterValidator(_file_path)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import Filters, make_cursor, number_range
 from monitor.store.search import first_saying
-from monitor.store.tables import alert, claim, mention, occurrence
+from monitor.store.tables import alert, claim, mention, mention_watch, occurrence
 from monitor.words import Alert, Page, public_id, rfc3339
 
 
@@ -44,8 +44,11 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
         )
         if values
     ]
+    if filters.watch:
+        named = select(1).where(mention_watch.c.mention_id == alert.c.mention_id, mention_watch.c.name.in_(filters.watch))
+        query = query.where(named.exists())
     if not wanted:
-        return None
+        return query if filters.watch else None
     query = (
         query.join(claim, claim.c.id == alert.c.claim_id, isouter=True)
         .join(mention, mention.c.id == alert.c.mention_id, isouter=True)

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.search import first_saying
-from monitor.store.tables import claim, claim_platform, mention, occurrence
+from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
 from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
 
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
     """The claims that pass the filters, the latest first seen first.
 
-    `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source and
-    platform ask for an occurrence like that. Raises FilterError for a cursor of another list.
+    `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source,
+    platform and watch ask for an occurrence like that. Raises FilterError for a cursor of another list.
     """
     query = (
         select(claim)
@@ -62,7 +62,6 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(claim.c.last_seen_ms >= filters.since)
     if filters.until is not None:
         conditions.append(claim.c.first_seen_ms < filters.until)
-    inside = [occurrence.c.claim_id == claim.c.id, occurrence.c.mention_id == mention.c.id]
     asked = [
         column.in_(values)
         for column, values in (
@@ -72,8 +71,13 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         )
         if values
     ]
-    if asked:
-        conditions.append(select(1).where(and_(*inside, *asked)).exists())
+    of_mention = occurrence.c.mention_id == mention.c.id
+    if filters.watch:
+        # Once, from the mentions that speak of the names: they are few beside all that carry a claim.
+        named = mention_watch.c.name.in_(filters.watch) & (mention_watch.c.mention_id == occurrence.c.mention_id)
+        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(named, *([of_mention, *asked] if asked else []))))
+    elif asked:
+        conditions.append(select(1).where(and_(occurrence.c.claim_id == claim.c.id, of_mention, *asked)).exists())
     return conditions
 
 

@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, and_, func, literal_column, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, mentions, reviews
 from monitor.store.filters import Filters
+from monitor.store.lineage import Day, Lineage, trace, watched
 from monitor.store.mentions import Joined
 from monitor.store.reviews import Review
 from monitor.store.tables import claim, occurrence
-from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, rfc3339, stored_id
-
-_DAY = 86_400_000
-MAX_DAYS = 1_000
+from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, stored_id
 
 
 class Place(Occurrence, frozen=True, kw_only=True):
@@ -35,16 +33,9 @@ class Place(Occurrence, frozen=True, kw_only=True):
     joined: Joined
 
 
-class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """A day of UTC on which a claim was heard, and in how many mentions."""
-
-    start: str
-    mentions: int
-
-
 class ClaimDetail(Claim, frozen=True, kw_only=True):
     """A claim, its days in order of time (the last MAX_DAYS on which it was heard), its occurrences and alerts, newest first, and
-    what people said of it, the oldest first.
+    what people said of it, the oldest first. `watch` says in how many of its mentions a name of the watchlist stands.
 
     `proposition` and `number` are what occurrences have to share to be of this claim: a key of the lexicon (none where a review
     split the claim off) and, where the proposition has one, the number that the posts name.
@@ -53,6 +44,8 @@ class ClaimDetail(Claim, frozen=True, kw_only=True):
     proposition: str | None
     number: str | None
     timeline: list[Day]
+    lineage: Lineage
+    watch: dict[str, int]
     occurrences: Page[Place]
     alerts: Page[Alert]
     reviews: list[Review]
@@ -67,11 +60,14 @@ async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> 
     of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
     page = await mentions.page(connection, of_claim)
     identity = (await connection.execute(select(claim.c.proposition, claim.c.number).where(claim.c.id == claim_id))).one()
+    lineage, timeline = await trace(connection, claim_id)
     return ClaimDetail(
         **msgspec.structs.asdict(found),
         proposition=identity.proposition or None,
         number=identity.number,
-        timeline=await _timeline(connection, claim_id),
+        timeline=timeline,
+        lineage=lineage,
+        watch=await watched(connection, claim_id),
         occurrences=Page(items=await _all_places(connection, page.items, claim_id), next=page.next),
         alerts=await alerts.page(connection, Filters(claim=(claim_id,))),
         reviews=await reviews.history(connection, claim_id),
@@ -129,16 +125,3 @@ def _places(one: Mention, claim_id: str, ways: Mapping[tuple[str, int], Joined])
         for n, found in enumerate(one.claims)
         if found.claim_id == claim_id
     ]
-
-
-async def _timeline(connection: AsyncConnection, claim_id: str) -> list[Day]:
-    # Ids hold the time of arrival in their upper bits.
-    day: Any = occurrence.c.mention_id.op("/", return_type=BigInteger)(literal_column(str(_DAY << 21))).label("day")
-    rows = await connection.execute(
-        select(day, func.count(func.distinct(occurrence.c.mention_id)))
-        .where(occurrence.c.claim_id == claim_id)
-        .group_by(literal_column("1"))
-        .order_by(literal_column("1").desc())
-        .limit(MAX_DAYS)
-    )
-    return [Day(start=rfc3339(number * _DAY), mentions=count) for number, count in reversed(list(rows))]

@@ -40,6 +40,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     source: tuple[str, ...] = ()
     platform: tuple[str, ...] = ()
     claim: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     text: tuple[Term, ...] = ()
     state: tuple[str, ...] = ()  # of claims, and only their list takes it
     limit: int = DEFAULT_LIMIT
@@ -51,7 +52,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.type or self.verdict or self.stance or self.claim)
 
 
-FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "limit", "cursor")
+FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "limit", "cursor")
 CLAIM_FILTER_NAMES = ("state", *FILTER_NAMES)  # of the list of claims
 
 
@@ -74,6 +75,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             platform=tuple(given.get("platform", ())),
             claim=tuple(given.get("claim", ())),
             state=_choices(given, "state"),
+            watch=tuple(given.get("watch", ())),
             text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),

@@ -28,7 +28,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A post with its judgement, ready for the record. `number` orders it in time and becomes the mention's id.
 
     `origins` go with the judgement's claims, one each. `found_as` are the claims' ids as the reader gave them, where a review has
-    put any of them under another claim.
+    put any of them under another claim. `watch` are the names of the watchlist that the post speaks of.
     """
 
     number: int
@@ -38,6 +38,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[Origin, ...] = ()
     alerts: tuple[AlertDraft, ...] = ()
     found_as: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
 
     @property
     def origins_of_claims(self) -> tuple[Origin, ...]:

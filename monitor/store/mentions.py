@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
-from monitor.store.tables import claim, mention, mention_text, occurrence
+from monitor.store.tables import claim, mention, mention_text, mention_watch, occurrence
 from monitor.store.tags import tagged
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
 
@@ -51,7 +51,10 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     )
     by_number = {row.id: row for row in rows}
     claims = await _occurrences(connection, {number: row.text for number, row in by_number.items()})
-    return [_mention(by_number[number], claims.get(number, ())) for number in numbers if number in by_number]
+    watch = await _names(connection, list(by_number))
+    return [
+        _mention(by_number[number], claims.get(number, ()), watch.get(number, ())) for number in numbers if number in by_number
+    ]
 
 
 async def joined(connection: AsyncConnection, numbers: Sequence[int]) -> dict[tuple[str, int], Joined]:
@@ -98,9 +101,9 @@ def _numbers(dialect: str, filters: Filters, *, rare: bool) -> Select[Any]:
 def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Select[Any], Any]:
     """The ids of all mentions that pass the filters, unordered, and the column that they come from.
 
-    What is asked for decides where the walk goes: the text index, the claims, or the mentions. Each of them can be walked in the
-    order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md. With `rare` (PostgreSQL) all hits are
-    taken from the text index first.
+    What is asked for decides where the walk goes: the text index, the watched names, the claims, or the mentions. Each of them
+    can be walked in the order of the ids, so none has to be sorted; see docs/decisions/0004-time-ordered-ids.md. With `rare`
+    (PostgreSQL) all hits are taken from the text index first.
     """
     low, high = number_range(filters)
     number: Any
@@ -108,7 +111,12 @@ def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Sel
         query, number = _by_words_and_tags(filters, rare=rare)
     elif filters.text:
         number = search.search_rowid(dialect)
-        query = _saying(dialect, filters).where(*_carrying(number, filters), *_heard(number, filters))
+        query = _saying(dialect, filters).where(*_carrying(number, filters), *_heard(number, filters), *_naming(number, filters))
+    elif filters.watch:
+        # Names are rarer than anything that claims are asked for.
+        number = mention_watch.c.mention_id
+        named = mention_watch.c.name.in_(filters.watch)
+        query = select(number).distinct().where(named, *_carrying(number, filters), *_heard(number, filters))
     elif filters.of_occurrence:
         number = occurrence.c.mention_id
         query = select(number).distinct().where(of_occurrence(filters), *_heard(number, filters))
@@ -170,6 +178,22 @@ def _heard(number: Any, filters: Filters) -> list[ColumnElement[bool]]:
     return [inside.exists()] if filters.platform or filters.source else []
 
 
+def _naming(number: Any, filters: Filters) -> list[ColumnElement[bool]]:
+    """That the mention of this number speaks of one of the names; nothing where none is asked for."""
+    inside = select(1).where(mention_watch.c.mention_id == number, mention_watch.c.name.in_(filters.watch))
+    return [inside.exists()] if filters.watch else []
+
+
+async def _names(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    rows = await connection.execute(
+        select(mention_watch).where(mention_watch.c.mention_id.in_(numbers)).order_by(mention_watch.c.name)
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for row in rows:
+        found[row.mention_id] = (*found.get(row.mention_id, ()), row.name)
+    return found
+
+
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:
     rows = await connection.execute(
         select(occurrence, claim.c.claim, claim.c.evidence, claim.c.ruling)
@@ -210,7 +234,7 @@ def _reading(row: Any) -> str:
     return str(row.why).removesuffix(".") + likely + moved
 
 
-def _mention(row: Any, claims: tuple[Occurrence, ...]) -> Mention:
+def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...]) -> Mention:
     return Mention(
         id=public_id("m", row.id),
         platform=row.platform,
@@ -228,4 +252,5 @@ def _mention(row: Any, claims: tuple[Occurrence, ...]) -> Mention:
         adverse_event=row.adverse_event,
         alert=row.alert,
         claims=claims,
+        watch=watch,
     )

@@ -19,7 +19,7 @@ from monitor.store.outbox import hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
 from monitor.store.standing import due, last_put_forward, standings, touch_claims
-from monitor.store.tables import mention, occurrence
+from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
 
@@ -81,7 +81,12 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
             written[mention_id] = judged
     written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
-    await write_texts(connection, [(number, one.post, one.judgement) for number, one in written.items()])
+    await write_texts(connection, written)
+    await _insert_many(
+        connection,
+        mention_watch,
+        [{"mention_id": number, "name": name} for number, one in written.items() for name in sorted(set(one.watch))],
+    )
     outgoing = await _put_under_claims(connection, written, lost)
     raised.extend(outgoing)
     alerts = {one.id: one.mention_id for one in outgoing}
@@ -146,6 +151,7 @@ async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[st
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))
     gone = await connection.execute(delete(occurrence).where(occurrence.c.mention_id == row.id).returning(occurrence.c.claim_id))
     lost.extend((claim_id, post.platform) for claim_id in {claim_id for (claim_id,) in gone})
+    await connection.execute(delete(mention_watch).where(mention_watch.c.mention_id == row.id))
     await erase_texts(connection, [row.id])
     return int(row.id)
 

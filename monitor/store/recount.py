@@ -20,7 +20,7 @@ _RETAG = sql(
             ARRAY['type:' || o.type, 'verdict:' || o.verdict, 'stance:' || o.stance, 'claim:' || o.claim_id]
         ) tag
         WHERE o.mention_id = m.id
-    ), '{}')
+    ), '{}') || COALESCE((SELECT array_agg('watch:' || name) FROM mention_watch w WHERE w.mention_id = m.id), '{}')
     FROM mention m
     WHERE m.id = mention_search.id AND m.id IN (SELECT mention_id FROM occurrence WHERE claim_id = :claim)
     """

@@ -6,6 +6,7 @@ gives its hits in the order of the ids and needs none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, literal_column
@@ -17,9 +18,12 @@ from monitor.words import Judgement, Post
 _TAGS: ColumnElement[Any] = literal_column("mention_search.tags", ARRAY(Text))
 
 
-def tags_of(post: Post, judgement: Judgement) -> list[str]:
-    """The tags of a judged post. Whoever changes what they are made of, in the record, changes them too."""
-    tags = {f"platform:{post.platform}", f"source:{post.source}"}
+def tags_of(post: Post, judgement: Judgement, watch: Sequence[str] = ()) -> list[str]:
+    """The tags of a judged post that speaks of these names of the watchlist.
+
+    Whoever changes what they are made of, in the record, changes them too.
+    """
+    tags = {f"platform:{post.platform}", f"source:{post.source}", *(f"watch:{name}" for name in watch)}
     for one in judgement.claims:
         tags |= {f"type:{one.type}", f"verdict:{one.verdict}", f"stance:{one.stance}", f"claim:{one.claim_id}"}
     return sorted(tags)
@@ -36,6 +40,7 @@ def tagged(filters: Filters) -> list[ColumnElement[bool]]:
             ("claim", filters.claim),
             ("platform", filters.platform),
             ("source", filters.source),
+            ("watch", filters.watch),
         )
         if values
     ]

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, insert
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
+from monitor.store.judged import Judged
 from monitor.store.tables import mention_text
 from monitor.store.tags import tags_of
-from monitor.words import Judgement, Post
 
 
-async def write_texts(connection: AsyncConnection, written: Sequence[tuple[int, Post, Judgement]]) -> None:
+async def write_texts(connection: AsyncConnection, written: Mapping[int, Judged]) -> None:
     """Puts the words of these mentions, which have none there, into both places."""
     if not written:
         return
     name = connection.dialect.name
-    texts = [{"mention_id": number, "text": post.text} for number, post, _ in written]
-    rows = [search.index_row(name, number, post.text, tags_of(post, judgement)) for number, post, judgement in written]
+    texts = [{"mention_id": number, "text": one.post.text} for number, one in written.items()]
+    rows = [
+        search.index_row(name, number, one.post.text, tags_of(one.post, one.judgement, one.watch))
+        for number, one in written.items()
+    ]
     await connection.execute(insert(mention_text), texts)
     await connection.execute(sql(search.index_statement(name)), rows)
 

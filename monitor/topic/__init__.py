@@ -12,6 +12,7 @@ from monitor.topic.fold import Folded, fold
 from monitor.topic.keywords import Keywords, load_keywords
 from monitor.topic.lexicon import Lexicon, Proposition, load_lexicon
 from monitor.topic.register import Citation, Entry, Register, load_register
+from monitor.topic.watchlist import Watchlist, load_watchlist
 
 __all__ = [
     "Citation",
@@ -23,6 +24,7 @@ __all__ = [
     "Register",
     "Topic",
     "TopicError",
+    "Watchlist",
     "fold",
     "load_topic",
 ]
@@ -33,6 +35,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is the folder of a trained model; None: the lexicon's wordings do the work. `guide` is what a language model is told
     about reading this topic, beside the lexicon; empty where the pack has none.
+    `watchlist` changes no judgement.
     """
 
     name: str
@@ -43,10 +46,14 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     model: Path | None = None
     guide: str = ""
+    watchlist: Watchlist = msgspec.field(default_factory=Watchlist)
 
 
-def load_topic(folder: Path) -> Topic:
-    """The topic pack in `folder` (see docs/topic-pack.md). Raises TopicError naming the file, the place and what is allowed."""
+def load_topic(folder: Path, watchlist: Path | None = None) -> Topic:
+    """The topic pack in `folder` (see docs/topic-pack.md), with the names of the user's own `watchlist` beside the pack's.
+
+    Raises TopicError naming the file, the place and what is allowed.
+    """
     file = folder / "topic.yaml"
     optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str}
     values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
@@ -69,6 +76,7 @@ def load_topic(folder: Path) -> Topic:
         model=folder / values["model"] if values.get("model") else None,
         version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
         guide=_guide(folder / values["guide"]) if values.get("guide") else "",
+        watchlist=load_watchlist(folder, watchlist),
     )
 
 

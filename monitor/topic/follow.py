@@ -12,11 +12,15 @@ _State = dict[Path, tuple[int, int, int]]
 
 
 class Follower:
-    """Tells when the files of a pack have changed since they were last loaded. Make it before that load."""
+    """Tells when the files of a pack, or the user's own watchlist, have changed since they were last loaded.
 
-    def __init__(self, folder: Path) -> None:
+    Make it before that load.
+    """
+
+    def __init__(self, folder: Path, watchlist: Path | None = None) -> None:
         self._folder = folder
-        self._loaded = self._seen = _state_of(folder)
+        self._watchlist = watchlist
+        self._loaded = self._seen = self._state()
         self.settled = True  # False while the files are being written: then look again soon
 
     def look(self) -> Topic | None:
@@ -25,26 +29,33 @@ class Follower:
         Files that have changed since the last look too are still being written, and are left for the next one. Raises TopicError
         where the pack cannot be used, once for each state of its files.
         """
-        state = _state_of(self._folder)
+        state = self._state()
         self.settled, self._seen = state in (self._seen, self._loaded), state
         if state == self._loaded or not self.settled:
             return None
         self._loaded = state
-        return load_topic(self._folder)
+        return load_topic(self._folder, self._watchlist)
+
+    def _state(self) -> _State:
+        return _state_of(self._folder) | (_stat_of(self._watchlist) if self._watchlist is not None else {})
 
 
 def _state_of(folder: Path) -> _State:
     """The state of the pack's files; what editors lay beside them (`.x.swp`, `x~`) is none of them."""
-    state = {}
+    state: _State = {}
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name.startswith(".") or name.endswith("~"):
                 continue
-            file = Path(place, name)
-            try:
-                found = file.stat()
-            except OSError:  # gone between listing and looking
-                continue
-            state[file] = (found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+            state |= _stat_of(Path(place, name))
     return state
+
+
+def _stat_of(file: Path) -> _State:
+    """The state of one file; nothing where it is not there (any more)."""
+    try:
+        found = file.stat()
+    except OSError:
+        return {}
+    return {file: (found.st_mtime_ns, found.st_ctime_ns, found.st_size)}
