@@ -176,7 +176,8 @@ def test_an_endpoint_hears_of_its_names_only() -> None:
         ("claim.resurfaced", ("all", "asce")),
         ("safety.signal", ("all", "asce")),
     }
-    assert {draft.endpoints for draft in drafts(judgement, one.post, Alerts(), endpoints)} == {("all",)}
+    told = drafts(judgement, one.post, Alerts(), endpoints)
+    assert {to.name for draft in told for to in draft.recipients} == {"all"}
     assert wants(endpoints[1], "source.down", None, None), "what has no mention cannot be asked"
 
 
