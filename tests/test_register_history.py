@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -66,9 +67,9 @@ async def judged_by(config: Path, pack: Path, *edits: tuple[str, str, str]) -> s
 
 
 @pytest.fixture
-async def versions(config: Path, pack: Path) -> list[str]:
+def versions(config: Path, pack: Path) -> list[str]:
     """Three states, the last of which is in force: as shipped, a verdict changed, and an entry more."""
-    return [await judged_by(config, pack, *edits) for edits in ((), (HEALTHIER,), (HEALTHIER, (REGISTER, "", ENTRY)))]
+    return [asyncio.run(judged_by(config, pack, *edits)) for edits in ((), (HEALTHIER,), (HEALTHIER, (REGISTER, "", ENTRY)))]
 
 
 def test_what_differs_is_named_by_entry_and_field(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_what_differs_is_named_by_entry_and_field(tmp_path: Path) -> None:
     assert not difference(first, first)
 
 
-async def test_history_lists_versions_with_what_each_changed(versions: list[str], run: Run) -> None:
+def test_history_lists_versions_with_what_each_changed(versions: list[str], run: Run) -> None:
     status, out, err = run("history", "--format", "json")
     assert (status, err) == (0, "")
     lines: list[dict[str, Any]] = json.loads(out)["items"]
@@ -102,7 +103,7 @@ async def test_history_lists_versions_with_what_each_changed(versions: list[str]
     assert "1: made-of-rye" in out
 
 
-async def test_diff_compares_two_versions_or_one_with_the_files(versions: list[str], run: Run, pack: Path) -> None:
+def test_diff_compares_two_versions_or_one_with_the_files(versions: list[str], run: Run, pack: Path) -> None:
     status, out, _ = run("diff", versions[0][:8], versions[2][:8])
     assert status == 0
     said = ["added made-of-rye", "changed cures-coeliac-disease", "  verdict global: contradicted -> supported"]
@@ -114,7 +115,7 @@ async def test_diff_compares_two_versions_or_one_with_the_files(versions: list[s
     assert json.loads(out)["changed"][0]["fields"][0] == {"field": "verdict global", "before": "supported", "now": "contradicted"}
 
 
-async def test_rollback_puts_the_files_back_and_says_what_changed(versions: list[str], run: Run, pack: Path) -> None:
+def test_rollback_puts_the_files_back_and_says_what_changed(versions: list[str], run: Run, pack: Path) -> None:
     extra = pack / "register/more.yaml"
     extra.write_text("entries: []\n")
     held = (pack / REGISTER).read_text()
@@ -132,7 +133,7 @@ async def test_rollback_puts_the_files_back_and_says_what_changed(versions: list
     assert "already" in run("rollback", versions[0])[1]
 
 
-async def test_rollback_mends_a_register_that_cannot_be_read(versions: list[str], run: Run, pack: Path) -> None:
+def test_rollback_mends_a_register_that_cannot_be_read(versions: list[str], run: Run, pack: Path) -> None:
     change(pack / REGISTER, "entries:", "entries: [")
     status, out, err = run("rollback", versions[2])
     assert (status, err) == (0, "")
@@ -140,7 +141,7 @@ async def test_rollback_mends_a_register_that_cannot_be_read(versions: list[str]
     assert load_topic(pack).register.version == versions[2]
 
 
-async def test_rollback_to_what_the_lexicon_cannot_do_without_is_refused(versions: list[str], run: Run, pack: Path) -> None:
+def test_rollback_to_what_the_lexicon_cannot_do_without_is_refused(versions: list[str], run: Run, pack: Path) -> None:
     change(pack / "lexicon/claims/composition.yaml", "entry: made-of-flour", "entry: made-of-rye")
     before = (pack / REGISTER).read_bytes()
     status, out, err = run("rollback", versions[0])
@@ -150,14 +151,14 @@ async def test_rollback_to_what_the_lexicon_cannot_do_without_is_refused(version
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "f" * 100])
-async def test_a_version_that_is_not_kept_is_named(versions: list[str], run: Run, name: str) -> None:
+def test_a_version_that_is_not_kept_is_named(versions: list[str], run: Run, name: str) -> None:
     for command in ("diff", "rollback"):
         status, out, err = run(command, name)
         assert (status, out) == (1, "")
         one_sentence(err, "evidence history")
 
 
-async def test_a_pack_that_cannot_be_written_is_one_error_and_stays(versions: list[str], config: Path, pack: Path) -> None:
+def test_a_pack_that_cannot_be_written_is_one_error_and_stays(versions: list[str], config: Path, pack: Path) -> None:
     folder = pack / "register"
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     folder.chmod(0o555)

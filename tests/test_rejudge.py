@@ -196,6 +196,45 @@ async def test_a_post_that_is_edited_or_deleted_meanwhile_wins(database: Databas
     assert (said[FLOUR].mentions, said[FLOUR].authors) == (1, 1)
 
 
+async def test_it_goes_beside_a_daemon_that_records_and_edits(
+    database: Database, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejudge, "PAGE", 5)
+    by, later = Judging(bread(pack)), bread(pack, *LATER, verdict_of("cures-coeliac-disease", "global: supported"))
+    texts = [FLOUR_TEXT, CURES_TEXT, RYE_TEXT, f"{FLOUR_TEXT} and {CURES_TEXT}"]
+    old = [by.judged(f"p{n}", texts[n % 4], author=f"a{n % 9}", hours_ago=5) for n in range(60)]
+    await by.write(database, *old)
+    edits = [by.judged(f"p{n}", f"{texts[(n + 1) % 4]}, friends", author=f"a{n % 9}") for n in range(0, 60, 7)]
+    fresh = Judging(later)
+    news = [fresh.judged(f"n{n}", texts[n % 4], author=f"b{n % 3}", hours_ago=0.5) for n in range(20)]
+    other = Database(str(database.url.render_as_string(hide_password=False)))
+
+    async def record_some() -> None:
+        for n in range(0, len(edits) + len(news), 3):
+            await by.write(other, *[*edits, *news][n : n + 3])
+
+    try:
+        async with running(database, later) as run:
+            await run.look(EVERYTHING, nobody)
+            applied, _ = await asyncio.gather(run.apply(asyncio.Event(), nobody), record_some())
+    finally:
+        await other.close()
+    assert applied.mentions + applied.passed_over == 60
+    await rejudged(database, later)
+    heard, said, _ = await everything(database)
+    assert len(heard) == 80
+    by_claim: dict[str, list[Mention]] = {}
+    for one in heard.values():
+        expected = fresh.judged(one.platform_id, one.text or "").judgement
+        assert [(place.claim_id, place.verdict) for place in one.claims] == [(c.claim_id, c.verdict) for c in expected.claims]
+        assert one.alert == expected.alert
+        for claim_id in set(found_in(one)):
+            by_claim.setdefault(claim_id, []).append(one)
+    for claim_id, one in said.items():
+        carrying = by_claim.get(claim_id, [])
+        assert (one.mentions, one.authors) == (len(carrying), len({mention.author for mention in carrying}))
+
+
 async def test_interrupted_it_has_done_what_it_has_done_and_goes_on(
     database: Database, pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

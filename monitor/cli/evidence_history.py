@@ -143,7 +143,7 @@ def _print(found: Difference) -> None:
     for change in found.changed:
         print(plain(f"changed {change.id}"))
         for field in change.fields:
-            print(plain(f"  {field.field}: {_shown(field.before)} -> {_shown(field.now)}"))
+            print("  " + plain(f"{field.field}: {_shown(field.before)} -> {_shown(field.now)}"))
 
 
 def _shown(value: str | None) -> str:

@@ -130,13 +130,13 @@ def _print(one: Outlook) -> None:
     print(f"{one.read_otherwise:,} would be read otherwise, with the same claims")
     print(f"{one.verdicts_changed:,} claims would get another verdict")
     for change in one.verdict_examples:
-        print(plain(f"  {change.before} -> {change.now}  {change.claim_id}  {change.claim} ({change.mentions} mentions)"))
+        print("  " + plain(f"{change.before} -> {change.now}  {change.claim_id}  {change.claim} ({change.mentions} mentions)"))
     print(f"{one.alerts_on + one.alerts_off:,} alert flags would change: {one.alerts_on:,} set, {one.alerts_off:,} taken away")
 
 
 def _examples(what: str, examples: list[Any]) -> None:
     for one in examples:
-        print(plain(f"  {what}  {one.mention_id}  {one.claim_id}  {one.verdict}  {one.claim}"))
+        print("  " + plain(f"{what}  {one.mention_id}  {one.claim_id}  {one.verdict}  {one.claim}"))
 
 
 def _print_applied(one: Applied) -> None:
