@@ -16,7 +16,7 @@ import msgspec
 from monitor.store import search
 from monitor.store.judged import Judged
 from monitor.store.outbox import new_number
-from monitor.store.record import _mention_row, _occurrence_rows
+from monitor.store.record import _mention_row, occurrence_rows
 from monitor.store.tables import alert, claim, claim_author, claim_platform, mention, mention_text, occurrence
 from monitor.store.tags import tags_of
 
@@ -69,7 +69,7 @@ def rows_of(batch: Sequence[Judged], dialect: str) -> Rows:
         claims=[_tuple(claims[claim_id], _CLAIM) for claim_id in sorted(claims)],
         platforms=[(claim_id, platform, n) for (claim_id, platform), n in sorted(platforms.items())],
         authors={claim_id: sorted(found) for claim_id, found in sorted(authors.items())},
-        occurrences=[_tuple(row, _OCCURRENCE) for one in batch for row in _occurrence_rows(one.number, one)],
+        occurrences=[_tuple(row, _OCCURRENCE) for one in batch for row in occurrence_rows(one.number, one)],
         alerts=[
             (
                 new_number(), draft.kind, draft.dedupe_key, one.seen_ms,

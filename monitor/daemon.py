@@ -40,7 +40,7 @@ from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.readers import opened_reader
-from workers.retell import hold_claims
+from workers.retell import hold_claims, keep_register
 
 log = structlog.get_logger()
 
@@ -140,11 +140,12 @@ class Daemon:
         while not stop.is_set():
             topic, renewed = self.topic, self._renewed
             jurisdictions = self.settings.alerts.jurisdictions
-            raised = await hold_claims(self.database, topic, jurisdictions, self.settings.endpoint, stop)
-            if raised:
-                log.info("verdicts changed with the register", alerts=len(raised), register=topic.register.version)
-                await self.stream.signal(*(Signal(kind="alert", id=public_id("a", number)) for number in raised))
+            await keep_register(self.database, topic)
             async with either(stop, renewed) as over:
+                raised = await hold_claims(self.database, topic, jurisdictions, self.settings.endpoint, over)
+                if raised:
+                    log.info("verdicts changed with the register", alerts=len(raised), register=topic.register.version)
+                    await self.stream.signal(*(Signal(kind="alert", id=public_id("a", number)) for number in raised))
                 await over.wait()
 
     async def _follow_pack(self, stop: asyncio.Event) -> None:

@@ -73,7 +73,7 @@ async def test_a_post_that_comes_twice_tells_nothing_twice(database: Database) -
     await write(database, *posts)
     for one in posts:
         await write(database, one)
-    assert sorted(await kinds(database)) == ["claim.new", "claim.spreading"]
+    assert sorted(await kinds(database)) == ["claim.new", "claim.resurfaced", "claim.spreading"]
 
 
 async def test_harm_is_told_once_a_post_without_any_claim(database: Database) -> None:

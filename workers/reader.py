@@ -31,9 +31,10 @@ class Weighed(msgspec.Struct, frozen=True):
 
 
 class PostReader(Protocol):
-    """Judges posts. `batch` is how many a worker best hands over at a time."""
+    """Judges posts. `batch` is how many a worker best hands over at a time; `version` names who judges them."""
 
     batch: int
+    version: str
 
     async def weigh(self, posts: Sequence[Given]) -> list[Weighed | Exception]:
         """One outcome a post, in their order: where a post cannot be judged, the error, and the others go on."""
@@ -51,6 +52,7 @@ class LocalReader:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        self.version = judge.classifier.version
 
     async def weigh(self, posts: Sequence[Given]) -> list[Weighed | Exception]:
         return await asyncio.to_thread(lambda: [self._weigh(post) for post in posts])

@@ -30,7 +30,8 @@ cli.modules = {
     "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",
     "dead": "monitor.cli.dead",
-    "evidence": "monitor.cli.evidence",
+    "rejudge": "monitor.cli.rejudge",
+    "evidence": "monitor.cli.evidence_history",
     "endpoints": "monitor.cli.endpoints",
 }
 

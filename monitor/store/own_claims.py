@@ -26,17 +26,18 @@ _LOCK = 0x6F776E  # any number that nothing else locks by
 Vector = npt.NDArray[np.float32]
 
 
-async def join_own_claims(connection: AsyncConnection, written: Mapping[int, Judged]) -> dict[int, Judged]:
+async def join_own_claims(connection: AsyncConnection, written: Mapping[int, Judged], *, look: bool = False) -> dict[int, Judged]:
     """The judged posts by mention id, with what the lexicon does not know put under the claim of its own that is most like it.
 
-    One at a time over all processes, so that two wordings heard at the same moment do not both begin a claim.
+    One at a time over all processes, so that two wordings heard at the same moment do not both begin a claim. Who only has a
+    `look` writes nothing and waits for nobody.
     """
     if not any(origin.wording for judged in written.values() for origin in judged.origins):
         return dict(written)
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and not look:
         await connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    known = _Known(connection)
-    return {number: await _joined(known, judged) for number, judged in sorted(written.items())}
+    known = _Known(connection, look=look)
+    return {number: await _joined(known, judged) for number, judged in written.items()}
 
 
 async def _joined(known: _Known, judged: Judged) -> Judged:
@@ -66,8 +67,9 @@ async def _joined(known: _Known, judged: Judged) -> Judged:
 class _Known:
     """The claims of their own that are on record or begin in this transaction, by type."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, look: bool) -> None:
         self._connection = connection
+        self._look = look
         self._names: dict[ClaimType, list[str]] = {}
         self._vectors: dict[ClaimType, list[Vector]] = {}
 
@@ -87,6 +89,8 @@ class _Known:
         """Remembers a claim's first wording."""
         self._names[kind].append(claim_id)
         self._vectors[kind].append(_unit(wording.vector))
+        if self._look:
+            return
         await self._connection.execute(
             insert(claim_wording).values(id=new_number(), claim_id=claim_id, type=kind, vector=wording.vector)
         )

@@ -5,7 +5,6 @@ Everything here may be repeated: a batch that was committed and comes again chan
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,15 +12,17 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.store import recount
 from monitor.store.budgets import Outgoing
 from monitor.store.judged import Judged
-from monitor.store.outbox import hand_out, write_alerts
+from monitor.store.outbox import AlertDraft, hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
-from monitor.store.standing import due, last_put_forward, standings, touch_claims
+from monitor.store.standing import Standings, last_put_forward, standings, touch_claims
 from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
+from monitor.store.verdicts import as_held
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,16 +55,17 @@ async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Record
 
 
 def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
-    """The batch cut so that no part names a post twice: an edit comes in the part after what it edits."""
-    parts: list[list[Judged]] = []
-    times: Counter[tuple[str, str]] = Counter()
+    """The batch in its order, cut so that no part names a post twice: an edit comes in a part after what it edits."""
+    parts: list[list[Judged]] = [[]]
+    named: set[tuple[str, str]] = set()
     for judged in sorted(batch, key=lambda one: one.number):
         key = (judged.post.platform, judged.post.id)
-        if times[key] == len(parts):
+        if key in named:
             parts.append([])
-        parts[times[key]].append(judged)
-        times[key] += 1
-    return parts
+            named.clear()
+        named.add(key)
+        parts[-1].append(judged)
+    return [part for part in parts if part]
 
 
 async def _record_distinct(connection: AsyncConnection, batch: list[Judged], raised: list[Outgoing]) -> Recorded:
@@ -79,7 +81,8 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
         if mention_id is not None:
             edited.append(mention_id)
             written[mention_id] = judged
-    written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
+    in_order = dict(sorted(written.items(), key=lambda one: one[1].number))
+    written = await as_reviewed(connection, await join_own_claims(connection, in_order), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
     await write_texts(connection, written)
     await _insert_many(
@@ -97,23 +100,32 @@ async def _put_under_claims(
     connection: AsyncConnection, written: dict[int, Judged], lost: list[tuple[str, str]]
 ) -> list[Outgoing]:
     """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out."""
-    drafts = [
-        (number, judged, draft, None if draft.occurrence is None else judged.judgement.claims[draft.occurrence].claim_id)
-        for number, judged in written.items()
-        for draft in judged.alerts
-    ]
-    spoken_of = sorted({claim_id for *_, claim_id in drafts if claim_id is not None})
-    before = await last_put_forward(connection, spoken_of)
-    await touch_claims(connection, written.values(), lost)
-    await _insert_many(
-        connection, occurrence, [row for number, judged in written.items() for row in _occurrence_rows(number, judged)]
+    spoken_of = sorted(
+        {
+            one.judgement.claims[draft.occurrence].claim_id
+            for one in written.values()
+            for draft in one.alerts
+            if draft.occurrence is not None
+        }
     )
-    found = await standings(connection, before, spoken_of)
-    wanted = []
-    for number, judged, draft, claim_id in drafts:
-        ready = draft if claim_id is None else due(draft, found[claim_id], judged.seen_ms)
-        if ready is not None:
-            wanted.append((ready, claim_id, number))
+    before = await last_put_forward(connection, spoken_of)
+    touched = await touch_claims(connection, written.values(), lost)
+    written, otherwise = as_held(written, touched.claims)
+    rows = [row for number, judged in written.items() for row in occurrence_rows(number, judged)]
+    await _insert_many(connection, occurrence, rows)
+    await recount.mentions(connection, otherwise)
+    standing = Standings(await standings(connection, before, spoken_of), touched.new_authors)
+    wanted: list[tuple[AlertDraft, str | None, int | None]] = []
+    for number, judged in written.items():
+        standing.hear(judged)
+        for draft in judged.alerts:
+            about = None if draft.occurrence is None else judged.judgement.claims[draft.occurrence]
+            ready: AlertDraft | None = draft
+            if about is not None:
+                ready = standing.due(draft, about.claim_id, judged.seen_ms) if about.alerting else None
+            if ready is not None:
+                wanted.append((ready, about.claim_id if about else None, number))
+        standing.note(judged)
     return await write_alerts(connection, wanted)
 
 
@@ -184,7 +196,8 @@ def _mention_row(number: int, judged: Judged) -> dict[str, Any]:
     }
 
 
-def _occurrence_rows(number: int, judged: Judged) -> list[dict[str, Any]]:
+def occurrence_rows(number: int, judged: Judged) -> list[dict[str, Any]]:
+    """What is written of the claims of a mention with this id."""
     origins = judged.origins_of_claims
     return [
         {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, except_, func, insert, or_, select, tuple_, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,8 +13,7 @@ from monitor.store.tables import claim, claim_author, claim_platform, mention, o
 
 put_forward = or_(occurrence.c.stance == "asserts", and_(occurrence.c.stance == "reports", occurrence.c.distance.is_(False)))
 
-_RETAG = sql(
-    """
+_RETAG = """
     UPDATE mention_search SET tags = ARRAY['platform:' || m.platform, 'source:' || m.source] || COALESCE((
         SELECT array_agg(DISTINCT tag)
         FROM occurrence o, unnest(
@@ -22,22 +22,34 @@ _RETAG = sql(
         WHERE o.mention_id = m.id
     ), '{}') || COALESCE((SELECT array_agg('watch:' || name) FROM mention_watch w WHERE w.mention_id = m.id), '{}')
     FROM mention m
-    WHERE m.id = mention_search.id AND m.id IN (SELECT mention_id FROM occurrence WHERE claim_id = :claim)
-    """
-)
+    WHERE m.id = mention_search.id AND m.id IN """
+_RETAG_CARRYING = sql(_RETAG + "(SELECT mention_id FROM occurrence WHERE claim_id = :claim)")
+_RETAG_THESE = sql(_RETAG + ":numbers").bindparams(bindparam("numbers", expanding=True))
 
 
 async def mentions_of(connection: AsyncConnection, claim_id: str) -> None:
     """`alert`, and what mentions can be filtered by, of all mentions that carry the claim."""
-    carrying = select(occurrence.c.mention_id).where(occurrence.c.claim_id == claim_id)
+    await _flag(connection, select(occurrence.c.mention_id).where(occurrence.c.claim_id == claim_id))
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_RETAG_CARRYING, {"claim": claim_id})
+
+
+async def mentions(connection: AsyncConnection, numbers: Collection[int]) -> None:
+    """The same, of these mentions."""
+    if not numbers:
+        return
+    await _flag(connection, numbers)
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_RETAG_THESE, {"numbers": list(numbers)})
+
+
+async def _flag(connection: AsyncConnection, which: Any) -> None:
     alerting = (
         select(1)
         .where(occurrence.c.mention_id == mention.c.id, occurrence.c.verdict != "supported", put_forward)
         .correlate(mention)
     )
-    await connection.execute(update(mention).where(mention.c.id.in_(carrying)).values(alert=alerting.exists()))
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_RETAG, {"claim": claim_id})
+    await connection.execute(update(mention).where(mention.c.id.in_(which)).values(alert=alerting.exists()))
 
 
 async def numbers_of(connection: AsyncConnection, claim_id: str) -> None:
@@ -61,3 +73,16 @@ async def numbers_of(connection: AsyncConnection, claim_id: str) -> None:
     if mentions:
         values |= {"first_seen_ms": first_ms, "last_seen_ms": last_ms}
     await connection.execute(update(claim).where(claim.c.id == claim_id).values(values))
+
+
+async def authors_of(connection: AsyncConnection, claim_id: str) -> None:
+    """Takes from a claim the authors who put it forward no more. `numbers_of` counts those who stay."""
+    name = (claim_author.c.platform, claim_author.c.author)
+    saying = (
+        select(mention.c.platform, mention.c.author)
+        .join(occurrence, occurrence.c.mention_id == mention.c.id)
+        .where(occurrence.c.claim_id == claim_id, put_forward, mention.c.author.is_not(None))
+    )
+    # All who said it less those who do: "not in" would compare each with each where a claim has very many.
+    gone = except_(select(*name).where(claim_author.c.claim_id == claim_id), saying)
+    await connection.execute(delete(claim_author).where(claim_author.c.claim_id == claim_id, tuple_(*name).in_(gone)))

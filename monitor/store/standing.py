@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from sqlalchemy import Integer, bindparam, case, func, or_, select, update
@@ -12,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import alert, claim, claim_author, claim_platform
-from monitor.store.upsert import insert_new, upsert
+from monitor.store.upsert import upsert
 from monitor.words import Occurrence, now_ms
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a claim stands once a batch of posts is in the record.
+    """How a claim stands when a post of a batch asks for alerts about it.
 
-    `authors` are the distinct ones who put it forward. `put_forward_ms`: when a fresh post last did, before the batch. `raised`
-    are the dedupe keys of its alerts so far. One that was dismissed, or is muted now, is `silenced`.
+    `authors` are the distinct ones who put it forward, that post's included. `put_forward_ms`: when a fresh post last did, before
+    it. `raised` are the dedupe keys of the claim's alerts so far. One that was dismissed, or is muted now, is `silenced`.
     """
 
     silenced: bool
@@ -85,6 +86,50 @@ async def standings(
     }
 
 
+class Standings:
+    """How claims stand, post by post as a batch goes by: so the same posts raise the same alerts in batches of any size."""
+
+    def __init__(self, after: Mapping[str, Standing], new_authors: Collection[tuple[str, str, str]]) -> None:
+        """`after` is how they stand after the batch, `new_authors` (claim id, platform, author) whom it brought."""
+        brought = Counter(claim_id for claim_id, _, _ in new_authors)
+        self._now = {
+            claim_id: msgspec.structs.replace(one, authors=one.authors - brought[claim_id]) for claim_id, one in after.items()
+        }
+        self._yet_to_come = set(new_authors)
+
+    def hear(self, judged: Judged) -> None:
+        """Counts in the author of the next post; before it asks for alerts."""
+        for one in judged.judgement.claims:
+            key = (one.claim_id, judged.post.platform, judged.post.author or "")
+            standing = self._now.get(one.claim_id)
+            if standing is not None and one.put_forward and key in self._yet_to_come:
+                self._yet_to_come.remove(key)
+                self._now[one.claim_id] = msgspec.structs.replace(standing, authors=standing.authors + 1)
+
+    def due(self, draft: AlertDraft, claim_id: str, seen_ms: int) -> AlertDraft | None:
+        """The draft as it is to be raised, or None; what is to be raised counts as raised from then on."""
+        standing = self._now[claim_id]
+        ready = due(draft, standing, seen_ms)
+        if ready is not None:
+            self._now[claim_id] = msgspec.structs.replace(standing, raised=standing.raised | {ready.dedupe_key})
+        return ready
+
+    def note(self, judged: Judged) -> None:
+        """Counts in when the post put its claims forward; after it has asked for alerts."""
+        for one in judged.judgement.claims:
+            standing = self._now.get(one.claim_id)
+            if standing is not None and one.put_forward and judged.post.fresh:
+                last_ms = max(standing.put_forward_ms or 0, judged.seen_ms)
+                self._now[one.claim_id] = msgspec.structs.replace(standing, put_forward_ms=last_ms)
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """What the record says of the claims of a batch (rows by id), and whom it brought: (claim id, platform, author)."""
+
+    claims: dict[str, Any]
+    new_authors: set[tuple[str, str, str]]
+
+
 class _Tally(msgspec.Struct):
     example: Occurrence
     origin: Origin
@@ -95,7 +140,7 @@ class _Tally(msgspec.Struct):
     put_forward_ms: int | None = None
 
 
-async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], lost: list[tuple[str, str]]) -> None:
+async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], lost: list[tuple[str, str]]) -> Touched:
     """Makes the claims that are new, and brings counts and times of all to date.
 
     `lost`: (claim id, platform) that edits took away. What is said of a claim on record (its verdict, its sentence) stays: only
@@ -120,17 +165,18 @@ async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], l
     for (claim_id, _), number in platforms.items():
         if claim_id in tallies:
             tallies[claim_id].mentions += number
-    await _upsert_claims(connection, tallies)
+    claims = await _upsert_claims(connection, tallies)
     gone = Counter({claim_id: number for (claim_id, _), number in platforms.items() if claim_id not in tallies})
     for claim_id, number in sorted(gone.items()):
         await connection.execute(update(claim).where(claim.c.id == claim_id).values(mentions=claim.c.mentions + number))
     await upsert_platforms(connection, platforms)
-    await _count_authors(connection, authors)
+    return Touched(claims, await _count_authors(connection, authors))
 
 
-async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]) -> None:
+async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]) -> dict[str, Any]:
+    """What the record says of these claims, new ones included; nobody else changes that until the end of the transaction."""
     if not tallies:
-        return
+        return {}
     rows = [
         {
             "id": claim_id,
@@ -154,7 +200,7 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
     ]
     statement = upsert(connection, claim)
     new = statement.excluded
-    await connection.execute(
+    said = await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
@@ -168,9 +214,10 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
                 ),
                 "mentions": claim.c.mentions + new.mentions,
             },
-        ),
+        ).returning(claim.c.id, claim.c.type, claim.c.verdict, claim.c.verdicts, claim.c.basis),
         rows,
     )
+    return {row.id: row for row in said}
 
 
 async def upsert_platforms(connection: AsyncConnection, platforms: Mapping[tuple[str, str], int]) -> None:
@@ -191,11 +238,17 @@ async def upsert_platforms(connection: AsyncConnection, platforms: Mapping[tuple
         )
 
 
-async def _count_authors(connection: AsyncConnection, authors: set[tuple[str, str, str]]) -> None:
+async def _count_authors(connection: AsyncConnection, authors: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Counts in the authors who are new to a claim; those."""
+    if not authors:
+        return set()
     rows = [{"claim_id": claim_id, "platform": platform, "author": author} for claim_id, platform, author in sorted(authors)]
-    new = Counter(await insert_new(connection, claim_author, rows))
-    if new:
-        await connection.execute(_ADD_AUTHORS, [{"its_id": claim_id, "more": number} for claim_id, number in sorted(new.items())])
+    statement = upsert(connection, claim_author).on_conflict_do_nothing().returning(*claim_author.c)
+    new = {(row.claim_id, row.platform, row.author) for row in await connection.execute(statement, rows)}
+    more = Counter(claim_id for claim_id, _, _ in new)
+    if more:
+        await connection.execute(_ADD_AUTHORS, [{"its_id": claim_id, "more": n} for claim_id, n in sorted(more.items())])
+    return new
 
 
 # One statement for all claims of a batch: a call for each of them was a third of what storing a batch took.

@@ -96,6 +96,7 @@ claim = Table(
     Column("muted_until_ms", BigInteger),  # while that is to come, it is muted
     Column("merged_into", Text),  # then everything of it is under that other claim, which is not merged
     Column("put_forward_ms", BigInteger),  # when a fresh post last put it forward
+    Column("behind", Text),  # what has yet to follow a change of it, `verdicts.Behind`
     Column("first_seen_ms", BigInteger, nullable=False),
     Column("last_seen_ms", BigInteger, nullable=False),
     Column("mentions", Integer, nullable=False, server_default="0"),

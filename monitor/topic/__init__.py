@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -27,6 +28,7 @@ __all__ = [
     "Watchlist",
     "fold",
     "load_topic",
+    "register_folder",
 ]
 
 
@@ -49,17 +51,16 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     watchlist: Watchlist = msgspec.field(default_factory=Watchlist)
 
 
-def load_topic(folder: Path, watchlist: Path | None = None) -> Topic:
-    """The topic pack in `folder` (see docs/topic-pack.md), with the names of the user's own `watchlist` beside the pack's.
+def load_topic(folder: Path, watchlist: Path | None = None, register: Register | None = None) -> Topic:
+    """The topic pack in `folder` (see docs/topic-pack.md), with the names of the user's own `watchlist` beside the pack's, and
+    with `register` instead of the pack's own where one is given.
 
     Raises TopicError naming the file, the place and what is allowed.
     """
-    file = folder / "topic.yaml"
-    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str}
-    values = fields_of(read_yaml(file), str(file), {"name": str}, optional)
+    values = _overview(folder)
     keywords_file = folder / (values.get("keywords") or "keywords.yaml")
     lexicon_folder = folder / (values.get("lexicon") or "lexicon")
-    register = load_register(folder / (values.get("register") or "register"))
+    register = register or load_register(register_folder(folder))
     lexicon = load_lexicon(lexicon_folder)
     for proposition in lexicon.propositions.values():
         if proposition.entry is not None and register.get(proposition.entry) is None:
@@ -78,6 +79,17 @@ def load_topic(folder: Path, watchlist: Path | None = None) -> Topic:
         guide=_guide(folder / values["guide"]) if values.get("guide") else "",
         watchlist=load_watchlist(folder, watchlist),
     )
+
+
+def register_folder(folder: Path) -> Path:
+    """Where the register of the pack in `folder` lies. Raises TopicError where `topic.yaml` cannot be read."""
+    return folder / (_overview(folder).get("register") or "register")
+
+
+def _overview(folder: Path) -> dict[str, Any]:
+    file = folder / "topic.yaml"
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str}
+    return fields_of(read_yaml(file), str(file), {"name": str}, optional)
 
 
 def _guide(file: Path) -> str:

@@ -19,12 +19,23 @@ class TopicError(Exception):
 
 def read_yaml(path: Path) -> Any:
     """The content of one YAML file of plain values. Raises TopicError."""
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises TopicError."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise TopicError(f"{path}: there is no such file; a topic pack needs it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise TopicError(f"{path}: cannot be read: {error}") from None
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """The content of YAML of plain values that stands, or stood, in the file at `path`. Raises TopicError."""
+    try:
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

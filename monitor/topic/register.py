@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from monitor.topic.errors import TopicError, fields_of, read_yaml, texts_of
+from monitor.topic.errors import TopicError, fields_of, parse_yaml, read_text, texts_of
 from monitor.topic.lexicon import Proposition
 from monitor.words import CLAIM_TYPES, VERDICTS, ClaimType, Verdict
 
@@ -68,10 +68,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Register:
-    """All entries, by id."""
+    """All entries, by id. `files` are the texts that they were read from, by the names of the files."""
 
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, entries: tuple[Entry, ...], files: Mapping[str, str] | None = None) -> None:
         self.entries = {entry.id: entry for entry in entries}
+        self.files = dict(files or {})
         self._all = entries
         self.version = _version(entries)
 
@@ -163,13 +164,18 @@ def _version(entries: tuple[Entry, ...]) -> str:
 
 def load_register(folder: Path) -> Register:
     """The register in `folder`, one YAML file a claim type or any other division. Raises TopicError."""
-    files = sorted(folder.glob("*.yaml"))
+    return parse_register({file.name: read_text(file) for file in sorted(folder.glob("*.yaml"))}, folder)
+
+
+def parse_register(files: Mapping[str, str], folder: Path) -> Register:
+    """The register of these texts, which stand or stood in files of these names in `folder`. Raises TopicError."""
     if not files:
         raise TopicError(f"{folder}: no register file; put at least one .yaml file with entries there")
     entries: list[Entry] = []
     places: dict[str, str] = {}
-    for file in files:
-        content = fields_of(read_yaml(file), str(file), {"entries": list}, {})
+    for name, text in sorted(files.items()):
+        file = folder / name
+        content = fields_of(parse_yaml(text, file), str(file), {"entries": list}, {})
         for number, raw in enumerate(content["entries"], 1):
             entry = _entry(raw, f"{file}, entry {number}")
             if entry.id in places:
@@ -178,7 +184,7 @@ def load_register(folder: Path) -> Register:
                 )
             places[entry.id] = str(file)
             entries.append(entry)
-    return Register(tuple(entries))
+    return Register(tuple(entries), files)
 
 
 def _entry(raw: Any, where: str) -> Entry:

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("claim", sa.Column("muted_until_ms", sa.BigInteger()))
     op.add_column("claim", sa.Column("merged_into", sa.Text()))
     op.add_column("claim", sa.Column("put_forward_ms", sa.BigInteger()))
+    op.add_column("claim", sa.Column("behind", sa.Text()))
     op.add_column("claim", sa.Column("ruling", sa.Text(), nullable=False, server_default=""))
     # What the register says now stands at the claim: the daemon writes it there at its next start.
     find = "instr" if op.get_bind().dialect.name == "sqlite" else "strpos"
