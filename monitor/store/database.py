@@ -112,8 +112,9 @@ def reason_of(error: DBAPIError) -> str:
     return " ".join(re.sub(r"^<class '[^']*'>: ", "", str(error.orig)).split())[:300]
 
 
-# PostgreSQL's codes for troubles that lie in the server or in the way to it, and never in what was asked of it.
-_NOT_OURS = ("08", "28", "3D", "53", "57P", "58", "25006", "42501")
+# PostgreSQL's codes for troubles that lie in the server, in the way to it or in what others do at the same time (40: it took this
+# transaction back, so that another could go on), and never in what was asked of it.
+_NOT_OURS = ("08", "28", "3D", "40", "53", "57P", "58", "25006", "42501")
 _SQLITE_SIGNS = ("locked", "disk is full", "disk i/o", "readonly", "unable to open", "no space")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 
 import msgspec
 from sqlalchemy import Integer, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.store.database import StoreUnavailable
 from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import alert, claim, claim_author, claim_platform
@@ -95,7 +97,7 @@ async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], l
     """Makes the claims that are new, and brings counts and times of all to date.
 
     `lost`: (claim id, platform) that edits took away. What is said of a claim on record (its verdict, its sentence) stays: only
-    `verdicts.change` changes it, and tells of it.
+    `verdicts.change` changes it, and tells of it. Raises StoreUnavailable where a claim has been merged meanwhile.
     """
     tallies: dict[str, _Tally] = {}
     platforms: Counter[tuple[str, str]] = Counter()
@@ -113,20 +115,24 @@ async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], l
             if one.put_forward and judged.post.author:
                 authors.add((one.claim_id, judged.post.platform, judged.post.author))
     platforms.subtract(lost)
+    gone: Counter[str] = Counter()
     for (claim_id, _), number in platforms.items():
         if claim_id in tallies:
             tallies[claim_id].mentions += number
-    await _upsert_claims(connection, tallies)
-    gone = Counter({claim_id: number for (claim_id, _), number in platforms.items() if claim_id not in tallies})
-    for claim_id, number in sorted(gone.items()):
-        await connection.execute(update(claim).where(claim.c.id == claim_id).values(mentions=claim.c.mentions + number))
+        else:
+            gone[claim_id] += number
+    for is_gone, claim_ids in groupby(sorted({*tallies, *gone}), key=gone.__contains__):
+        if is_gone:
+            for claim_id in claim_ids:
+                fewer = claim.c.mentions + gone[claim_id]
+                await connection.execute(update(claim).where(claim.c.id == claim_id).values(mentions=fewer))
+        else:
+            await _upsert_claims(connection, {claim_id: tallies[claim_id] for claim_id in claim_ids})
     await upsert_platforms(connection, platforms)
     await _count_authors(connection, authors)
 
 
 async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]) -> None:
-    if not tallies:
-        return
     rows = [
         {
             "id": claim_id,
@@ -146,11 +152,11 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
             "put_forward_ms": tally.put_forward_ms,
             "mentions": tally.mentions,
         }
-        for claim_id, tally in sorted(tallies.items())
+        for claim_id, tally in tallies.items()
     ]
     statement = upsert(connection, claim)
     new = statement.excluded
-    await connection.execute(
+    into = await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
@@ -164,9 +170,11 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
                 ),
                 "mentions": claim.c.mentions + new.mentions,
             },
-        ),
+        ).returning(claim.c.merged_into),
         rows,
     )
+    if any(into.scalars()):  # `as_reviewed` looked before that was committed
+        raise StoreUnavailable("a review has just merged a claim into another; try again")
 
 
 async def upsert_platforms(connection: AsyncConnection, platforms: Mapping[tuple[str, str], int]) -> None:
