@@ -15,7 +15,7 @@ MENTIONS = "SELECT platform, platform_id FROM mention"
 CLAIMS = "SELECT DISTINCT claim_id FROM occurrence WHERE stance = 'asserts' AND verdict <> 'supported' AND confidence >= 0.5"
 TAKEN_AWAY = "SELECT id FROM claim WHERE id NOT IN (SELECT claim_id FROM occurrence)"
 ALERTS = "SELECT claim_id FROM alert WHERE kind = 'claim.new'"
-ALL_ALERTS = "SELECT COUNT(*) FROM alert"
+ALL_ALERTS = "SELECT COUNT(*) FROM alert WHERE kind = 'claim.new'"  # the kind that the receiver wants
 COUNTS = "SELECT id, mentions FROM claim WHERE mentions <> 0"  # an edit may have taken the last one away
 CARRIED = "SELECT claim_id, COUNT(DISTINCT mention_id) FROM occurrence GROUP BY claim_id"
 PLATFORMS = "SELECT claim_id, platform, mentions FROM claim_platform WHERE mentions <> 0"
