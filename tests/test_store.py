@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.settings import Settings
 from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, outbox, parse_filters, record
@@ -123,6 +124,26 @@ async def test_an_edit_replaces_text_and_claims_and_an_older_text_does_not_come_
     assert (found.text, found.state, found.claims[0].quote) == (new, "edited", "cures arthritis")
     assert counted == {"arthritis": 1, "fda-approved": 0}
     assert (len(by_old_word.items), len(by_new_word.items)) == (0, 1)
+
+
+async def test_edits_on_two_platforms_that_take_a_claim_away_are_both_counted(database: Database) -> None:
+    old, new = "FDA approved stuff", "plain stuff"
+    on = ("reddit", "tiktok", "forum")
+    await write(database, *(judged(n, post("a", old, platform=name), carries(old, "FDA approved")) for n, name in enumerate(on)))
+    await write(database, *(judged(10 + n, post("a", new, platform=name)) for n, name in enumerate(on[:2])))
+    async with database.read() as connection:
+        (claim,) = (await claims.page(connection, parse_filters({}))).items
+    assert (claim.mentions, claim.platforms) == (1, {"forum": 1})
+
+
+async def test_a_post_whose_number_others_have_takes_the_next_free_one(database: Database) -> None:
+    await write(database, *(replace(judged(1, post(name, "first")), number=(NOW << 21) + n) for n, name in enumerate("abc")))
+    late = replace(judged(1, post("d", "a stream whose clock went back")), number=NOW << 21)
+    assert len((await write(database, late)).stored) == 1
+    assert (await write(database, late)).known == 1
+    async with database.read() as connection:
+        found = (await mentions.page(connection, parse_filters({}))).items
+    assert sorted(one.platform_id for one in found) == ["a", "b", "c", "d"]
 
 
 async def test_an_edit_in_the_same_batch_wins(database: Database) -> None:

@@ -152,7 +152,7 @@ class Worker:
         )
 
     async def _record(self, judged: dict[str, Judged]) -> tuple[Recorded, dict[str, str]]:
-        """Writes the batch in one transaction; where that fails, one by one, so that only the culprit ages."""
+        """Writes the batch; where that fails, its entries one by one, so that only the culprit ages."""
         try:
             return await self._commit(list(judged.values())), {}
         except StoreUnavailable:
@@ -171,8 +171,7 @@ class Worker:
         return changes, failed
 
     async def _commit(self, batch: list[Judged]) -> Recorded:
-        async with self._database.write() as connection:
-            changes = await record.record(connection, batch)
+        changes = await record.put(self._database, batch)
         telemetry.stored.labels("new").inc(len(changes.stored))
         telemetry.stored.labels("edited").inc(len(changes.edited))
         telemetry.stored.labels("known").inc(changes.known)

@@ -1,6 +1,9 @@
 """Writes judged posts: each mention once, each claim once, each alert once, in one transaction.
 
 Everything here may be repeated: a batch that was committed and comes again changes nothing.
+
+Several processes may record at once. A row that one writes, the others wait for until it commits, so all take them in one order:
+new mentions, then those to be edited, then claims, each sorted by their keys. Whatever else is written belongs to one of these.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import recount
 from monitor.store.budgets import Outgoing
+from monitor.store.database import Database
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
@@ -45,6 +49,18 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING = Recorded(stored=[], edited=[], alerts={}, known=0)
 
 
+async def put(database: Database, batch: Sequence[Judged]) -> Recorded:
+    """Puts a batch into the record: in one transaction, or where it names a post several times, in as many.
+
+    Mentions may not be waited for once claims are held. Raises StoreUnavailable; what was committed by then does no harm.
+    """
+    result = NOTHING
+    for part in _without_repeats(batch):
+        async with database.write() as connection:
+            result += await record(connection, part)
+    return result
+
+
 async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Recorded:
     """Puts a batch into the record within the caller's transaction."""
     result, raised = NOTHING, list[Outgoing]()
@@ -70,19 +86,20 @@ def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
 
 async def _record_distinct(connection: AsyncConnection, batch: list[Judged], raised: list[Outgoing]) -> Recorded:
     by_number = await _free_numbers(connection, batch)
-    stored = await insert_new(connection, mention, [_mention_row(n, judged) for n, judged in by_number.items()])
+    in_order = sorted(by_number.items(), key=lambda one: (one[1].post.platform, one[1].post.id))
+    stored = sorted(await insert_new(connection, mention, [_mention_row(n, judged) for n, judged in in_order]))
     written = {number: by_number[number] for number in stored}
     lost: list[tuple[str, str]] = []  # (claim id, platform) that an edit took away
     edited: list[int] = []
-    for number, judged in by_number.items():
+    for number, judged in in_order:
         if number in written:
             continue
         mention_id = await _edit(connection, judged, lost)
         if mention_id is not None:
             edited.append(mention_id)
             written[mention_id] = judged
-    in_order = dict(sorted(written.items(), key=lambda one: one[1].number))
-    written = await as_reviewed(connection, await join_own_claims(connection, in_order), edited)
+    written = dict(sorted(written.items(), key=lambda one: one[1].number))
+    written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
     await write_texts(connection, written)
     await _insert_many(
@@ -136,29 +153,31 @@ async def _correct_alert_flags(connection: AsyncConnection, moved: dict[int, Jud
 
 async def _free_numbers(connection: AsyncConnection, batch: list[Judged]) -> dict[int, Judged]:
     """Each post under its number; the next free one where another post has it (a stream's clock can go back)."""
-    found = await connection.execute(
-        select(mention.c.id, mention.c.platform, mention.c.platform_id).where(mention.c.id.in_([one.number for one in batch]))
-    )
-    taken = {row.id: (row.platform, row.platform_id) for row in found}
-    numbers: dict[int, Judged] = {}
-    for judged in batch:
-        number = judged.number
-        while number in numbers or taken.get(number, (judged.post.platform, judged.post.id)) != (
-            judged.post.platform,
-            judged.post.id,
-        ):
-            number += 1
-        numbers[number] = judged
-    return numbers
+    taken: dict[int, tuple[str, str]] = {}
+    looked_at: set[int] = set()
+    while True:
+        numbers: dict[int, Judged] = {}
+        for judged in batch:
+            number, its = judged.number, (judged.post.platform, judged.post.id)
+            while number in numbers or taken.get(number, its) != its:
+                number += 1
+            numbers[number] = judged
+        unknown = numbers.keys() - looked_at
+        if not unknown:
+            return numbers
+        found = select(mention.c.id, mention.c.platform, mention.c.platform_id).where(mention.c.id.in_(sorted(unknown)))
+        taken |= {row.id: (row.platform, row.platform_id) for row in await connection.execute(found)}
+        looked_at |= unknown
 
 
 async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[str, str]]) -> int | None:
     """Brings a known mention to a later text; None where it has this text, or a later one, or was deleted."""
     post = judged.post
-    where = (mention.c.platform == post.platform) & (mention.c.platform_id == post.id)
-    row = (await connection.execute(select(mention).where(where).with_for_update())).one()
-    if row.text_version == post.version or row.entry_number >= judged.number or row.state == "deleted":
-        return None
+    its = select(mention).where(mention.c.platform == post.platform, mention.c.platform_id == post.id)
+    for look in (its, its.with_for_update(key_share=True)):  # what is known is not held up, nor what merely refers to the mention
+        row = (await connection.execute(look)).one()
+        if row.text_version == post.version or row.entry_number >= judged.number or row.state == "deleted":
+            return None
     values = _mention_row(row.id, judged) | {"state": "edited", "edited_ms": judged.seen_ms, "seen_ms": row.seen_ms}
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))
     gone = await connection.execute(delete(occurrence).where(occurrence.c.mention_id == row.id).returning(occurrence.c.claim_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -162,21 +163,26 @@ async def touch_claims(connection: AsyncConnection, written: Iterable[Judged], l
             if one.put_forward and judged.post.author:
                 authors.add((one.claim_id, judged.post.platform, judged.post.author))
     platforms.subtract(lost)
+    gone: Counter[str] = Counter()
     for (claim_id, _), number in platforms.items():
         if claim_id in tallies:
             tallies[claim_id].mentions += number
-    claims = await _upsert_claims(connection, tallies)
-    gone = Counter({claim_id: number for (claim_id, _), number in platforms.items() if claim_id not in tallies})
-    for claim_id, number in sorted(gone.items()):
-        await connection.execute(update(claim).where(claim.c.id == claim_id).values(mentions=claim.c.mentions + number))
+        else:
+            gone[claim_id] += number
+    claims: dict[str, Any] = {}
+    for is_gone, claim_ids in groupby(sorted({*tallies, *gone}), key=gone.__contains__):
+        if is_gone:
+            for claim_id in claim_ids:
+                fewer = claim.c.mentions + gone[claim_id]
+                await connection.execute(update(claim).where(claim.c.id == claim_id).values(mentions=fewer))
+        else:
+            claims |= await _upsert_claims(connection, {claim_id: tallies[claim_id] for claim_id in claim_ids})
     await upsert_platforms(connection, platforms)
     return Touched(claims, await _count_authors(connection, authors))
 
 
 async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]) -> dict[str, Any]:
     """What the record says of these claims, new ones included; nobody else changes that until the end of the transaction."""
-    if not tallies:
-        return {}
     rows = [
         {
             "id": claim_id,
@@ -196,11 +202,11 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
             "put_forward_ms": tally.put_forward_ms,
             "mentions": tally.mentions,
         }
-        for claim_id, tally in sorted(tallies.items())
+        for claim_id, tally in tallies.items()
     ]
     statement = upsert(connection, claim)
     new = statement.excluded
-    said = await connection.execute(
+    result = await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
@@ -217,7 +223,7 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
         ).returning(claim.c.id, claim.c.type, claim.c.verdict, claim.c.verdicts, claim.c.basis),
         rows,
     )
-    return {row.id: row for row in said}
+    return {row.id: row for row in result}
 
 
 async def upsert_platforms(connection: AsyncConnection, platforms: Mapping[tuple[str, str], int]) -> None:
