@@ -13,13 +13,13 @@ import msgspec
 import structlog
 
 from monitor import telemetry
+from monitor.settings.alerting import wants
 from monitor.settings.model import Endpoint
 from monitor.store import Database, verdicts
 from monitor.store.outbox import AlertDraft
 from monitor.store.verdicts import Held, OnRecord
 from monitor.topic import Proposition, Topic
 from monitor.words import ClaimType, Verdict, now_ms
-from workers.deliver.wants import wants
 from workers.identify import identify
 from workers.judge import rule
 

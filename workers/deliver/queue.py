@@ -15,6 +15,7 @@ import structlog
 
 from monitor import telemetry
 from monitor.events import Event, load_events
+from monitor.settings.alerting import wants
 from monitor.settings.model import Endpoint
 from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
@@ -22,7 +23,6 @@ from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
 from workers.deliver.schedule import Answer, Outcome
-from workers.deliver.wants import wants
 
 log = structlog.get_logger()
 
