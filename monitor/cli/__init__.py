@@ -25,6 +25,7 @@ cli.modules = {
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.query",
     "claim": "monitor.cli.show",
+    "explain": "monitor.cli.explain",
     "classify": "monitor.cli.classify",
     "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",

@@ -78,6 +78,18 @@ class Keywords:
             return ()
         return found
 
+    def where(self, text: str) -> list[tuple[str, int, int]]:
+        """The keywords that `text` mentions, with the half-open spans of it where they stand, in their order in the text."""
+        folded = fold(text)
+        names = self.find_folded(folded)
+        found = [
+            (keyword.name, *folded.span(*match.span()))
+            for keyword in self.keywords
+            if keyword.name in names
+            for match in keyword.find.finditer(folded.text)
+        ]
+        return sorted(found, key=lambda one: one[1:])
+
     def places(self, folded: Folded) -> list[tuple[int, int]]:
         """Where keywords stand in a folded text, as sorted half-open spans of it."""
         return sorted(match.span() for k in self.keywords for match in k.find.finditer(folded.text))
