@@ -205,6 +205,7 @@ def test_a_database_that_is_not_ours_is_one_sentence(tmp_path: Path) -> None:
         "alerts",
         "sources",
         "claim",
+        "explain",
         "classify",
         "evidence list",
         "evidence show",

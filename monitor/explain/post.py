@@ -50,7 +50,7 @@ def _matched(facts: Facts, keywords: Sequence[Keyword]) -> Step:
         places: dict[str, list[str]] = {}
         for name, start, end in keywords[:_PLACES]:
             places.setdefault(name, []).append(f'"{text[start:end]}" at {start}')
-        said = "it matches the topic by " + "; ".join(f"the keyword {name} ({', '.join(on)})" for name, on in places.items())
+        said = "it matches the topic by " + " and ".join(f"the keyword {name} ({', '.join(on)})" for name, on in places.items())
         if len(keywords) > _PLACES:
             said += f" and {len(keywords) - _PLACES} more places"
     return step("matched", True, said + ".")

@@ -53,14 +53,18 @@ def at(time: str) -> str:
     return f"{time[:19].replace('T', ' ')} UTC"
 
 
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
 def long(seconds: float) -> str:
-    """A stretch of time within a sentence, in its largest whole unit: `90d`, `36h`, `45s`."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size and (seconds % size == 0 or seconds >= 3 * size):
-            return f"{round(seconds / size)}{unit}"
-    return f"{round(seconds)}s"
+    """A stretch of time within a sentence: as a person sets it where it is whole (`36h`), else about so long (`28d`)."""
+    whole = round(seconds)
+    for unit, size in _UNITS:
+        if whole >= size and whole % size == 0 and whole // size < 100:
+            return f"{whole // size}{unit}"
+    return next((f"{round(whole / size)}{unit}" for unit, size in _UNITS if whole >= 1.9 * size), f"{whole}s")
 
 
 def number(value: float) -> str:
     """A confidence within a sentence, so that one that is too low does not look as if it reached the bound."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.4f}".rstrip("0").rstrip(".")

@@ -43,6 +43,8 @@ def _to(endpoint: Endpoint, raised: Raised, occurrence: Occurrence | None, facts
     delivery = next((one for one in raised.deliveries if one.endpoint == endpoint.name), None)
     if delivery is not None:
         yield _delivery(delivery, facts, ", whose filters have changed since" if refusing else "")
+    elif (digest := next((one for one in raised.told_in if one.endpoint == endpoint.name), None)) is not None:
+        yield _delivery(digest, facts, f", as a part of the digest {digest.alert_id},", raised.alert.id)
     elif endpoint.name in raised.digests:
         said = f"it waits for the next digest to {endpoint.name}, which is due at {at(raised.digests[endpoint.name])}."
         yield step("delivery", False, said, **about)
@@ -61,7 +63,7 @@ def _refused(endpoint: Endpoint, name: Filter, raised: Raised, occurrence: Occur
     return f"its {name} ({', '.join(getattr(endpoint, name))}) leave out {asked[name]}"
 
 
-def _delivery(one: Delivery, facts: Facts, more: str) -> Step:
+def _delivery(one: Delivery, facts: Facts, more: str, alert_id: str | None = None) -> Step:
     tries = f"{len(one.attempts)} attempt{'s' * (len(one.attempts) != 1)}"
     last = one.attempts[-1] if one.attempts else None
     failed = last is not None and one.state != "delivered"
@@ -77,7 +79,7 @@ def _delivery(one: Delivery, facts: Facts, more: str) -> Step:
     if one.state != "delivered" and one.endpoint in facts.disabled:
         said += f"; the endpoint is disabled: {facts.disabled[one.endpoint] or 'it answered that it wants no more'}"
     passed = one.state == "delivered"
-    return step("delivery", passed, f"{said} ({one.id}).", alert_id=one.alert_id, endpoint=one.endpoint)
+    return step("delivery", passed, f"{said} ({one.id}).", alert_id=alert_id or one.alert_id, endpoint=one.endpoint)
 
 
 def _what(status: int | None, error: str | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import CTE, BigInteger, ColumnElement, Select, and_, case, func, literal, literal_column, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, Select, and_, case, func, literal, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.alerting import speakers, wants
@@ -121,10 +121,13 @@ async def _firsts(connection: AsyncConnection, terms: Terms) -> list[_First]:
             _qualifies(older, post, silence, terms.min_confidence),
         )
     )
+    # A changed verdict was told instead: to what is heard later the claim is not new, and what was heard while the claim was
+    # supported raised nothing.
+    was_supported = alert.c.subject["before"]["verdict"].as_string() == "supported"
     told = select(1).where(
         alert.c.claim_id == heard.c.claim_id,
         alert.c.kind.in_([kind for kind in NOVELTY if kind != "claim.new"]),
-        alert.c.created_ms <= _heard_ms(heard.c.number),
+        or_(alert.c.created_ms <= _heard_ms(heard.c.number), was_supported),
     )
     return await _spoken(connection, heard, ~before.exists() & ~told.exists())
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, deliveries, mentions, recount, reviews
 from monitor.store.reviews import Review
 from monitor.store.tables import alert, digest_item, endpoint, mention, occurrence
 from monitor.words import Alert, Claim, Delivery, Mention, public_id, rfc3339, stored_id
+
+_DAY_MS = 86_400_000
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +36,13 @@ class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
     """An alert that the mention raised, the place of the occurrence that it speaks of, and its way to the endpoints. `digests`:
-    when the digest is due that it waits for, by endpoint."""
+    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it."""
 
     alert: Alert
     occurrence: int | None
     deliveries: tuple[Delivery, ...]
     digests: dict[str, str]
+    told_in: tuple[Delivery, ...]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,12 +119,23 @@ async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...
     digests: dict[int, dict[str, str]] = {}
     for row in await connection.execute(select(digest_item).where(digest_item.c.alert_id.in_(numbers))):
         digests.setdefault(row.alert_id, {})[row.endpoint] = rfc3339(row.due_ms)
-    return tuple(
+    raised = [
         Raised(
             alert=alerts.alert_of(row),
             occurrence=row.occurrence_n,
             deliveries=tuple(sent.get(public_id("a", row.id), ())),
             digests=digests.get(row.id, {}),
+            told_in=tuple(await _told_in(connection, row.id)),
         )
         for row in rows
-    )
+    ]
+    return tuple(raised)
+
+
+async def _told_in(connection: AsyncConnection, number: int) -> list[Delivery]:
+    """The deliveries of digests that list the alert: they are raised soon after it."""
+    soon = and_(alert.c.id > number, alert.c.id < number + (_DAY_MS << 21))
+    rows = await connection.execute(select(alert.c.id, alert.c.subject).where(alert.c.kind == "digest", soon))
+    wanted = public_id("a", number)
+    listing = [row.id for row in rows if any(item.get("id") == wanted for item in (row.subject or {}).get("items", ()))]
+    return await deliveries.of_alerts(connection, listing) if listing else []
