@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 
 from monitor.explain import Explanation, Present, Step, explain
 from monitor.settings import Settings
-from monitor.store import Database, deliveries, reviews, texts
+from monitor.store import Database, deliveries, endpoints, reviews, texts
 from monitor.store.deliveries import Tried
 from monitor.store.facts import facts
 from monitor.store.judged import Judged
@@ -214,6 +214,12 @@ async def test_each_endpoint_says_which_filter_refuses_and_what_became_of_its_de
     assert "answered 500" in sent["law"].sentence
     assert "exowatch endpoints redeliver d_" in sent["law"].sentence
     assert "no delivery to new" in sent["new"].sentence
+    async with database.write() as connection:
+        await endpoints.register(connection, ["law"])
+        await endpoints.disable(connection, "law", "it answered 410")
+    (gone,) = [step for step in (await why(database, "reddit:a", later)).steps if step.endpoint == "law"]
+    assert "which is configured no longer" in gone.sentence
+    assert "the endpoint is disabled: it answered 410" in gone.sentence
 
 
 async def test_an_alert_that_waits_for_a_digest_says_until_when(database: Database) -> None:
