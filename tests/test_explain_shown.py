@@ -14,6 +14,7 @@ from monitor.store import Database
 from monitor.topic import load_topic
 from monitor.words import claim_id_of
 from tests.api_server import serving
+from tests.daemon_process import running_daemon
 from tests.samples import judged, occurrence, write, write_some
 from tests.test_cli_query import ESCAPES, ROOT, configured, exowatch
 
@@ -128,3 +129,19 @@ def test_options_that_do_not_go_together_are_one_sentence(tmp_path: Path, argume
     shown = exowatch("alerts", *arguments, "--config", config)
     assert (shown.returncode, shown.stdout, shown.stderr.count("\n")) == (2, "", 1)
     assert says in shown.stderr
+
+
+async def test_a_daemon_and_the_command_explain_a_post_by_the_same_present_versions(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.toml"
+    file.write_text('data_dir = "data"\n[api]\nport = 0\n')
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text('{"platform": "forum", "id": "1", "text": "These exosomes are FDA approved"}\n')
+    async with running_daemon(file) as daemon:
+        assert (await daemon.command("replay", str(posts)))[0] == 0
+        await daemon.until("/alerts", lambda page: bool(page["items"]))
+        found = await daemon.get("/mentions/forum:1/explain")
+        status, out, _ = await daemon.command("explain", "forum:1", "--format", "json")
+    assert (status, json.loads(out)) == (0, found)
+    read = next(step for step in found["steps"] if step["step"] == "read")
+    assert read["sentence"].endswith("both are the present ones.")
+    assert "no endpoint was to be told" in found["conclusion"]
