@@ -28,6 +28,7 @@ from monitor.collectors import open_collector
 from monitor.collectors.run import SourceWatch
 from monitor.datadir import WorkerSlot, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
+from monitor.explain import Present
 from monitor.intake import Intake, pseudonyms_of
 from monitor.pause import either, pause, until
 from monitor.settings import Settings, Source
@@ -39,7 +40,7 @@ from monitor.words import public_id
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
-from workers.readers import opened_reader
+from workers.readers import opened_reader, version_of
 from workers.retell import hold_claims, keep_register
 
 log = structlog.get_logger()
@@ -191,6 +192,11 @@ class Daemon:
             missing.append("database")
         return missing
 
+    async def _present(self) -> Present:
+        """What posts are judged by now. The version is read from the files: a process that only serves has no model in memory."""
+        classifier = await asyncio.to_thread(version_of, self.settings.classifier, self.topic)
+        return Present(classifier=classifier, register=self.topic.register.version)
+
     @asynccontextmanager
     async def _served(self, role: str) -> AsyncIterator[str]:
         """The API and the pages; gives their address."""
@@ -201,6 +207,7 @@ class Daemon:
             stream=self.stream,
             intake=self.intake,
             ready=self._unready,
+            present=self._present,
             role=role,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

@@ -44,6 +44,10 @@ class Keywords(Protocol):
         """The topic's words in it; none means that it is about something else."""
         ...
 
+    def where(self, text: str) -> list[tuple[str, int, int]]:
+        """As `find`, each with the half-open span of the text where it stands, in order."""
+        ...
+
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
     """What became of posts: new in the stream, heard before, or not on topic."""

@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from monitor.api import make_app
+from monitor.explain import Present
 from monitor.intake import Intake, Pseudonyms
 from monitor.settings import Settings
 from monitor.store import Database
@@ -30,6 +31,10 @@ class Words:
 
     def find(self, text: str) -> tuple[str, ...]:
         return ("exosome",) if "exosome" in text.lower() else ()
+
+    def where(self, text: str) -> list[tuple[str, int, int]]:
+        start = text.lower().find("exosome")
+        return [] if start < 0 else [("exosome", start, start + len("exosome"))]
 
 
 @dataclass
@@ -70,12 +75,16 @@ async def serving(database: Database, redis_url: str, *, token: str = "") -> Asy
     async def ready() -> Sequence[str]:
         return unready
 
+    async def present() -> Present:
+        return Present(classifier="c1", register="r1")
+
     app = make_app(
         settings=settings,
         database=database,
         stream=stream,
         intake=Intake(stream, Words(), Pseudonyms("pseudonym", b"key")),
         ready=ready,
+        present=present,
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -14,7 +14,7 @@ TOGETHER = ("monitor.daemon", "monitor.children", "monitor.demo", "monitor.cli",
 # Each floor may stand on those below it, never the other way round.
 FLOORS = (
     ("monitor.words", "monitor.settings", "monitor.telemetry", "monitor.pause", "monitor.net", "monitor.datadir"),
-    ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events"),
+    ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
     ("monitor.intake", "monitor.metrics"),
     WINGS,
     TOGETHER,

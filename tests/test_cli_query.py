@@ -221,6 +221,7 @@ def test_a_database_that_is_not_ours_is_one_sentence(tmp_path: Path) -> None:
         "sources",
         "claim",
         "reviews export",
+        "explain",
         "classify",
         "evidence list",
         "evidence show",

@@ -66,6 +66,15 @@ def test_other_meanings_are_not(keywords: Keywords, text: str) -> None:
     assert keywords.find(text) == ()
 
 
+def test_places_are_whole_words_of_the_text_as_it_was_written(keywords: Keywords) -> None:
+    text = "Ünïcode: my ЕХОЅОМЕS, #exosometherapy and e\u0301xosomes 엑소좀을"
+    found = {text[start:end] for _, start, end in keywords.where(text)}
+    assert {"ЕХОЅОМЕS", "exosometherapy"} <= found
+    assert keywords.where("nothing of it") == []
+    assert keywords.where("the exosome complex degrades RNA") == []
+    assert all(0 <= start < end <= 100_000 for _, start, end in keywords.where("exosomes" * 12_000))
+
+
 def test_the_keyword_is_named(keywords: Keywords) -> None:
     assert keywords.find("exosome facial")[0] == "exosome"
 

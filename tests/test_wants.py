@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from monitor.settings.alerting import refusals, wants
 from monitor.settings.model import Endpoint
 from monitor.words import AlertKind
 from tests.receiver import SECRET
 from tests.test_store import carries
-from workers.deliver.wants import wants
 
 FDA = carries("FDA approved", "FDA approved", type="regulatory_status", verdict="contradicted", confidence=0.7)
 
@@ -51,3 +51,17 @@ def test_an_alert_without_an_occurrence_is_judged_by_its_kind_alone() -> None:
     assert wants(narrow, "source.down", None, None)
     assert not wants(narrow.model_copy(update={"events": ["claim.new"]}), "source.down", None, None)
     assert not wants(narrow, "safety.signal", None, "reddit"), "a mention's alert has a platform to be asked about"
+
+
+def test_every_filter_that_refuses_is_named() -> None:
+    narrow = Endpoint(
+        name="e",
+        kind="webhook",
+        url="https://example.org",
+        secret=[SECRET],
+        types=["safety"],
+        verdicts=["contradicted"],
+        platforms=["tiktok"],
+        min_confidence=0.9,
+    )
+    assert list(refusals(narrow, "claim.new", FDA, "reddit")) == ["platforms", "types", "min_confidence"]

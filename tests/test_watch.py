@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from monitor.settings import Settings, SettingsError, load
+from monitor.settings.alerting import wants
 from monitor.settings.model import Alerts, Endpoint
 from monitor.store import Database, alerts, claims, deliveries, mentions, parse_filters, reviews, sources
 from monitor.store.detail import find
@@ -30,7 +31,6 @@ from tests.test_cli_query import exowatch
 from tests.test_pipeline import done, item, posts, working
 from tests.test_second_topic import write_pack
 from workers.alert import drafts
-from workers.deliver.wants import wants
 from workers.judgement import Judge
 
 APPROVED, SAFE = claim_id_of("approved"), claim_id_of("safe")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from monitor.settings.alerting import is_sure, speakers
 from monitor.settings.model import Alerts, Endpoint
 from monitor.store.outbox import AlertDraft
 from monitor.words import AlertKind, Judgement, Occurrence, Post
-from workers.deliver.wants import recipients
+from workers.deliver.recipients import recipients
 
 
 def drafts(
@@ -22,15 +23,10 @@ def drafts(
     """
     if not post.fresh:
         return ()
-    best: dict[str, int] = {}
-    for n, one in enumerate(judgement.claims):
-        before = best.get(one.claim_id)
-        if one.alerting and (before is None or one.confidence > judgement.claims[before].confidence):
-            best[one.claim_id] = n
     found = [
         draft
-        for n in sorted(best.values())
-        if judgement.claims[n].confidence >= alerts.min_confidence
+        for n in sorted(speakers(judgement.claims).values())
+        if is_sure(judgement.claims[n].confidence, alerts)
         for draft in _about_claim(judgement.claims[n], n, post.platform, alerts, endpoints, watch)
     ]
     if judgement.adverse_event:

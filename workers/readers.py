@@ -1,4 +1,4 @@
-"""Opens the reader of posts that the settings ask for."""
+"""Opens the reader of posts that the settings ask for, or names its version."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from monitor.settings import Classifier
 from monitor.store import Database
 from monitor.topic import Topic
+from workers import classify
 from workers.judgement import Judge
 from workers.openai.purse import Purse
 from workers.openai.reader import OpenAIReader
+from workers.openai.reader import version_of as version_of_openai
 from workers.reader import LocalReader, PostReader
 
 
@@ -27,3 +29,8 @@ async def opened_reader(settings: Classifier, topic: Topic, judge: Judge, databa
         yield reader
     finally:
         await reader.close()
+
+
+def version_of(settings: Classifier, topic: Topic) -> str:
+    """The version of that reader, as judgements name it, without loading a model. Raises TopicError."""
+    return classify.version_of(topic) if settings.kind == "local" else version_of_openai(settings, topic)

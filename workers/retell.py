@@ -20,7 +20,7 @@ from monitor.store.outbox import AlertDraft, new_number
 from monitor.store.verdicts import Held, OnRecord
 from monitor.topic import Lexicon, Proposition, Topic
 from monitor.words import ClaimType, Verdict, claim_id_of
-from workers.deliver.wants import recipients
+from workers.deliver.recipients import recipients
 from workers.identify import identify
 from workers.judge import rule
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, guard, health, lists, live, openapi, pages
-from monitor.api.parts import PARTS, Parts, Readiness
+from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
+from monitor.api.parts import PARTS, Parts, Presently, Readiness
 from monitor.api.problems import problems
 from monitor.intake import Intake
 from monitor.settings import Settings
@@ -18,14 +18,23 @@ STATIC = Path(__file__).parent / "static"
 
 
 def make_app(
-    *, settings: Settings, database: Database, stream: Stream, intake: Intake, ready: Readiness, role: str = "serve"
+    *,
+    settings: Settings,
+    database: Database,
+    stream: Stream,
+    intake: Intake,
+    ready: Readiness,
+    present: Presently,
+    role: str = "serve",
 ) -> web.Application:
     """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
 
     Run it without aiohttp's access log: `?token=` of /live would stand in it.
     """
     app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
-    app[PARTS] = Parts(settings=settings, database=database, stream=stream, intake=intake, ready=ready, role=role)
+    app[PARTS] = Parts(
+        settings=settings, database=database, stream=stream, intake=intake, ready=ready, present=present, role=role
+    )
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)
@@ -46,10 +55,12 @@ def make_app(
             web.get("/api/v1/mentions", lists.get_mentions),
             web.post("/api/v1/mentions", actions.post_mentions),
             web.get("/api/v1/mentions/{id}", lists.get_mention),
+            web.get("/api/v1/mentions/{id}/explain", reasons.get_explanation),
             web.get("/api/v1/claims", lists.get_claims),
             web.get("/api/v1/claims/{id}", lists.get_claim),
             web.post("/api/v1/claims/{id}/review", actions.post_review),
             web.get("/api/v1/alerts", lists.get_alerts),
+            web.get("/api/v1/alerts/dry-run", reasons.get_dry_run),
             web.get("/api/v1/sources", lists.get_sources),
             web.get("/api/v1/endpoints", lists.get_endpoints),
             web.post("/api/v1/endpoints/{name}/test", actions.post_endpoint_test),

@@ -10,9 +10,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from monitor import __version__
-from monitor.api import actions, lists, live
+from monitor.api import actions, lists, live, reasons
 from monitor.api.queries import answer
+from monitor.explain import Explanation
+from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
+from monitor.store.dry_run import DryRun
 from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT
 from monitor.store.reviewing import ReviewRequest
 from monitor.store.stats import BUCKET_SIZES, Stats
@@ -72,9 +75,11 @@ class Operation(msgspec.Struct, frozen=True):
 OPERATIONS: dict[Handler, Operation] = {
     lists.get_mentions: Operation(Page[Mention], FILTER_NAMES),
     lists.get_mention: Operation(Mention),
+    reasons.get_explanation: Operation(Explanation),
     lists.get_claims: Operation(Page[Claim], CLAIM_FILTER_NAMES, repeated={"state": CLAIM_STATES}),
     lists.get_claim: Operation(ClaimDetail, FILTER_NAMES),
     lists.get_alerts: Operation(Page[Alert], FILTER_NAMES),
+    reasons.get_dry_run: Operation(DryRun, dry_terms.NAMES),
     lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES),
     lists.get_endpoints: Operation(Page[EndpointStatus]),
     lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
@@ -93,8 +98,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "bucket": BUCKET_SIZES,
     "state": DELIVERY_STATES,
     "event": live.EVENTS,
+    "events": dry_terms.CHOICES["events"],
+    "types": dry_terms.CHOICES["types"],
+    "verdicts": dry_terms.CHOICES["verdicts"],
 }
-_ONCE = ("since", "until", "limit", "cursor", "bucket", "state", "endpoint")
+_ONCE = ("since", "until", "limit", "cursor", "bucket", "state", "endpoint", "min_confidence", "endpoint_min_confidence")
 _EXPLAINED = {
     "since": "Heard since: a duration back from now (`24h`) or a time.",
     "until": "Heard before: a duration back from now or a time.",
@@ -102,6 +110,8 @@ _EXPLAINED = {
     "claim": "Id of a claim.",
     "watch": "Name on the watchlist.",
     "cursor": "`next` of the page before.",
+    "min_confidence": "Another `alerts.min_confidence`.",
+    "endpoint_min_confidence": "Another `min_confidence` of the endpoint.",
 }
 
 
@@ -157,6 +167,8 @@ def _parameter(name: str, repeated: tuple[str, ...] | None) -> dict[str, Any]:
         one["enum"] = list(choices)
     if name == "limit":
         one = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    if name.endswith("min_confidence"):
+        one = {"type": "number", "minimum": 0, "maximum": 1}
     schema = one if name in _ONCE and not repeated else {"type": "array", "items": one}
     explained = {"description": _EXPLAINED[name]} if name in _EXPLAINED else {}
     return {"name": name, "in": "query", "required": False, "schema": schema, **explained}

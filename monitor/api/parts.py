@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from monitor.explain import Present
 from monitor.intake import Intake
 from monitor.settings import Settings
 from monitor.store import Database
@@ -15,6 +16,8 @@ from monitor.stream import Stream
 
 # Says which parts cannot do their work now, in words that anybody may read ("database"); none where all is well.
 Readiness = Callable[[], Awaitable[Sequence[str]]]
+# Says by which versions of classifier and register posts are judged now.
+Presently = Callable[[], Awaitable[Present]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,7 @@ class Parts:
     stream: Stream
     intake: Intake
     ready: Readiness
+    present: Presently
     role: str
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

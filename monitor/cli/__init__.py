@@ -26,6 +26,7 @@ cli.modules = {
     "sources": "monitor.cli.query",
     "claim": "monitor.cli.show",
     "reviews": "monitor.cli.reviews",
+    "explain": "monitor.cli.explain",
     "classify": "monitor.cli.classify",
     "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",

@@ -10,6 +10,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.cli.database import opened
+from monitor.cli.dry_run import dry_run_options, show_dry_run, without_dry_run
 from monitor.cli.group import cli, settings_of
 from monitor.cli.output import Column, Format, format_option, print_page, short_time
 from monitor.store import FilterError, Filters, parse_filters
@@ -103,12 +104,16 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
     _list(context, stored_claims.page, given, columns, how)
 
 
-@cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl")
+@cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
 @filter_options
+@dry_run_options
 @format_option
 @click.pass_context
-def alerts(context: click.Context, /, how: Format, **given: Any) -> None:
-    """List alerts, newest first."""
+def alerts(context: click.Context, /, how: Format, dry: bool, **given: Any) -> None:
+    """List alerts, newest first; or say what other thresholds and filters would have alerted."""
+    if dry:
+        show_dry_run(context, given, how)
+        return
     columns = (
         Column("raised", lambda one: short_time(one.created_at)),
         Column("id", lambda one: one.id),
@@ -116,7 +121,7 @@ def alerts(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("claim", lambda one: one.claim_id),
         Column("summary", lambda one: one.summary, long=True),
     )
-    _list(context, stored_alerts.page, given, columns, how)
+    _list(context, stored_alerts.page, without_dry_run(given), columns, how)
 
 
 @cli.command(epilog="Example:  exowatch sources --format json")

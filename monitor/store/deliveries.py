@@ -215,6 +215,14 @@ async def page(
     return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
 
 
+async def of_alerts(connection: AsyncConnection, alert_numbers: Sequence[int]) -> list[Delivery]:
+    """All deliveries of the alerts with these stored ids, by alert and endpoint."""
+    rows = await connection.execute(
+        select(delivery).where(delivery.c.alert_id.in_(alert_numbers)).order_by(delivery.c.alert_id, delivery.c.endpoint)
+    )
+    return await _deliveries(connection, list(rows))
+
+
 async def find(connection: AsyncConnection, number: int) -> Delivery | None:
     """The delivery with this stored id, or None."""
     rows = list(await connection.execute(select(delivery).where(delivery.c.id == number)))
@@ -253,6 +261,7 @@ __all__ = [
     "find",
     "lease_due",
     "next_due",
+    "of_alerts",
     "page",
     "raise_test",
     "redeliver",

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, except_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, except_, func, insert, or_, select, tuple_, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.tables import claim, claim_author, claim_platform, mention, occurrence
 
-put_forward = or_(occurrence.c.stance == "asserts", and_(occurrence.c.stance == "reports", occurrence.c.distance.is_(False)))
+
+def putting_forward(one: Any) -> ColumnElement[bool]:
+    """`Occurrence.put_forward` of a row of the table `occurrence`, under whatever name."""
+    return or_(one.c.stance == "asserts", and_(one.c.stance == "reports", one.c.distance.is_(False)))
+
+
+put_forward = putting_forward(occurrence)
 
 _RETAG = """
     UPDATE mention_search SET tags = ARRAY['platform:' || m.platform, 'source:' || m.source] || COALESCE((

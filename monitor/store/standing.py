@@ -15,7 +15,7 @@ from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import alert, claim, claim_author, claim_platform
 from monitor.store.upsert import upsert
-from monitor.words import Occurrence, now_ms
+from monitor.words import AlertKind, Occurrence, now_ms
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +29,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     authors: int
     put_forward_ms: int | None
     raised: frozenset[str]
+
+
+NOVELTY: tuple[AlertKind, ...] = ("claim.new", "claim.verdict_changed")  # after either, a claim is not new any more
 
 
 def due(draft: AlertDraft, standing: Standing, seen_ms: int) -> AlertDraft | None:
@@ -48,7 +51,7 @@ def due(draft: AlertDraft, standing: Standing, seen_ms: int) -> AlertDraft | Non
 
 def _told(draft: AlertDraft, raised: Collection[str]) -> bool:
     """Whether the claim's alerts so far have said this. After a merge, keys may name the claim that it was."""
-    kinds = ("claim.new:", "claim.verdict_changed:") if draft.kind == "claim.new" else (f"{draft.kind}:",)
+    kinds = tuple(f"{kind}:" for kind in (NOVELTY if draft.kind == "claim.new" else (draft.kind,)))
     step = f":{draft.authors}" if draft.authors else ""
     return not draft.quiet_ms and any(key.startswith(kinds) and key.endswith(step) for key in raised)
 

@@ -20,6 +20,7 @@ _SYNTAX = re.compile(r"^\*?[^\W_]+(?:[ '-][^\W_]+)*\*?$")
 _GAP = r"[^a-z0-9]*"  # whatever a wording's space may stand for, and more
 _TIGHT = r"[^a-z0-9 \t\r\n]*"  # whatever folding may drop inside a word, and more
 _SPACED = r"[^a-z0-9]+"  # between letters that all stand apart
+_WORD = 40  # letters by which a place is widened to its word, at either end
 _HINT_LETTERS = 8  # the first letters of a wording are hint enough; more would only make the search bigger
 
 
@@ -78,6 +79,21 @@ class Keywords:
             return ()
         return found
 
+    def where(self, text: str) -> list[tuple[str, int, int]]:
+        """The keywords that `text` mentions, with the half-open spans of it where they stand, in their order in the text.
+
+        A span reaches to the ends of the word, of which a wording with * is only a part.
+        """
+        folded = fold(text)
+        names = self.find_folded(folded)
+        found = [
+            (keyword.name, *folded.span(*_whole_words(folded.text, *match.span())))
+            for keyword in self.keywords
+            if keyword.name in names
+            for match in keyword.find.finditer(folded.text)
+        ]
+        return sorted(found, key=lambda one: one[1:])
+
     def places(self, folded: Folded) -> list[tuple[int, int]]:
         """Where keywords stand in a folded text, as sorted half-open spans of it."""
         return sorted(match.span() for k in self.keywords for match in k.find.finditer(folded.text))
@@ -108,6 +124,20 @@ def _meanings(raw: list[Any], file: Path) -> list[Meaning]:
         unless = texts_of(values["unless"], f"{where}, unless") if values.get("unless") else ()
         meanings.append(Meaning(texts_of(values["written"], f"{where}, written"), unless, where))
     return meanings
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with the letters that go on at either end, in scripts that part words by spaces."""
+
+    def goes_on(at: int) -> bool:
+        return 0 <= at < len(text) and text[at].isalnum() and not _joined_script(text[at])
+
+    first, last = max(0, start - _WORD), end + _WORD  # a text can be one word
+    while start > first and goes_on(start - 1):
+        start -= 1
+    while end < last and goes_on(end):
+        end += 1
+    return start, end
 
 
 def _checked(wording: str, where: str) -> str:

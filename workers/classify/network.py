@@ -97,10 +97,7 @@ class Network:
         except Exception as error:  # each of the three libraries has its own; a broken file is one story
             raise TopicError(f"{folder}: the model cannot be read ({error}); `make train` writes it anew") from error
         self.vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
-        digest = hashlib.blake2b(digest_size=4)
-        for name in _FILES:
-            digest.update((folder / name).read_bytes())
-        self.version = f"{self.card.name}-{digest.hexdigest()}"
+        self.version = _version(self.card, folder)
 
     def look(self, numbers: Sequence[int]) -> Sight:
         """What is seen in a window, given the numbers of its pieces between [CLS] and [SEP]."""
@@ -125,6 +122,21 @@ class Network:
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})
         return states, tags, whole
+
+
+def version_of(folder: Path) -> str:
+    """The version of the model in a folder, without loading it. Raises TopicError."""
+    try:
+        return _version(msgspec.json.decode((folder / "model.json").read_bytes(), type=Card), folder)
+    except (OSError, msgspec.DecodeError) as error:
+        raise TopicError(f"{folder}: the model cannot be read ({error}); `make train` writes it anew") from error
+
+
+def _version(card: Card, folder: Path) -> str:
+    digest = hashlib.blake2b(digest_size=4)
+    for name in _FILES:
+        digest.update((folder / name).read_bytes())
+    return f"{card.name}-{digest.hexdigest()}"
 
 
 def _logistic(x: Array) -> Array:

@@ -10,6 +10,7 @@ from workers.classify.found import Found
 from workers.classify.language import guess_language, likely_languages
 from workers.classify.learned import Learned
 from workers.classify.network import Network
+from workers.classify.network import version_of as version_of_model
 from workers.classify.rules import Rules
 
 
@@ -32,7 +33,7 @@ class Classifier:
         self._topic = topic
         self._learned = Learned(Network(topic.model), topic.lexicon.propositions) if topic.model else None
         self._rules = Rules(topic)
-        self.version = "+".join([*([self._learned.version] if self._learned else []), Rules.version, topic.version])
+        self.version = _joined(self._learned.version if self._learned else None, topic)
 
     def read(self, text: str, lang: str | None = None) -> Reading:
         """The reading of a text, of which MAX_TEXT characters are read. `lang` is the platform's word for the language."""
@@ -47,3 +48,12 @@ class Classifier:
             finds = self._learned.find(folded, places, finds.claims)
         claims = finds.claims if finds.relevant else ()
         return Reading(relevant=finds.relevant, language=language, adverse_event=finds.harm and finds.relevant, claims=claims)
+
+
+def version_of(topic: Topic) -> str:
+    """The version of the classifier that this topic pack makes, without loading it. Raises TopicError."""
+    return _joined(version_of_model(topic.model) if topic.model else None, topic)
+
+
+def _joined(model: str | None, topic: Topic) -> str:
+    return "+".join([*([model] if model else []), Rules.version, topic.version])

@@ -21,8 +21,8 @@ from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
+from workers.deliver.recipients import recipients
 from workers.deliver.schedule import Answer, Outcome
-from workers.deliver.wants import recipients
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from workers.classify import Reading
 from workers.judgement import Judge
 from workers.openai.answer import Answers, InvalidAnswer
 from workers.openai.client import MAX_OUTPUT, Client, NoAnswer, Tokens
-from workers.openai.prompt import MAX_SENT, post_message, prompt_of
+from workers.openai.prompt import MAX_SENT, Prompt, post_message, prompt_of
 from workers.openai.purse import Purse, Taken
 from workers.reader import Given, Weighed
 
@@ -48,7 +48,7 @@ class OpenAIReader:
         self._turns = asyncio.Semaphore(settings.concurrency)
         self._prompt = prompt_of(topic)
         self._answers = Answers(topic, settings.model)
-        self.version = f"openai-{re.sub(r'[^A-Za-z0-9._:/-]', '-', settings.model)[:100]}+{self._prompt.mark}"
+        self.version = _version(settings, self._prompt)
         self._estimate = len(self._prompt.system) + len(str(self._prompt.schema))
         self._failures = 0  # in a row
         self._rest_until = 0.0
@@ -128,3 +128,12 @@ class OpenAIReader:
         if now >= self._say_at:
             log.warning("the local classifier judges instead", reason=error.reason, error=str(error), posts=self._unsaid)
             self._say_at, self._unsaid = now + SAY_EVERY_S, 0
+
+
+def version_of(settings: Classifier, topic: Topic) -> str:
+    """The version of the reader that these settings make; it asks no server."""
+    return _version(settings, prompt_of(topic))
+
+
+def _version(settings: Classifier, prompt: Prompt) -> str:
+    return f"openai-{re.sub(r'[^A-Za-z0-9._:/-]', '-', settings.model)[:100]}+{prompt.mark}"

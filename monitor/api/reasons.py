@@ -1,0 +1,37 @@
+"""Why over HTTP: what became of a mention, and what other thresholds and filters would have alerted."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from monitor.api.parts import PARTS
+from monitor.api.problems import Problem
+from monitor.api.queries import answer, ask, name_in_path
+from monitor.explain import explain, not_on_record
+from monitor.store.dry_run import dry_run
+from monitor.store.dry_terms import NAMES, parse_terms
+from monitor.store.facts import facts
+
+
+async def get_explanation(request: web.Request) -> web.Response:
+    """Why a mention did or did not raise an alert, step by step."""
+    ask(request, filters=())
+    parts = request.app[PARTS]
+    name = name_in_path(request, "id")
+    async with parts.database.read() as connection:
+        found = await facts(connection, name)
+    if found is None:
+        raise Problem(404, not_on_record(name))
+    keywords = await asyncio.to_thread(parts.intake.keywords.where, found.mention.text or "")
+    return answer(explain(found, keywords, await parts.present(), parts.settings))
+
+
+async def get_dry_run(request: web.Request) -> web.Response:
+    """What another threshold, or other filters of an endpoint, would have alerted; nothing is written."""
+    _, given = ask(request, *NAMES, filters=())
+    parts = request.app[PARTS]
+    terms = parse_terms(given, parts.settings.alerts, parts.settings.endpoint)
+    async with parts.database.read() as connection:
+        return answer(await dry_run(connection, terms))

@@ -1,0 +1,141 @@
+"""All that the record holds on why a mention did or did not raise an alert: what `monitor.explain` reasons about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from monitor.store import alerts, claims, deliveries, mentions, recount, reviews
+from monitor.store.reviews import Review
+from monitor.store.tables import alert, digest_item, endpoint, mention, occurrence
+from monitor.words import Alert, Claim, Delivery, Mention, public_id, rfc3339, stored_id
+
+_DAY_MS = 86_400_000
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert about a claim. `authors` is the step of a `claim.spreading`."""
+
+    alert: Alert
+    authors: int | None
+
+
+class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of the mention: its alerts and reviews so far, the oldest first, and when a fresh post before this mention last put
+    it forward."""
+
+    claim: Claim
+    told: tuple[Told, ...]
+    reviews: tuple[Review, ...]
+    before: str | None
+
+
+class Raised(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that the mention raised, the place of the occurrence that it speaks of, and its way to the endpoints. `digests`:
+    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it."""
+
+    alert: Alert
+    occurrence: int | None
+    deliveries: tuple[Delivery, ...]
+    digests: dict[str, str]
+    told_in: tuple[Delivery, ...]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A mention and what is known of its claims (by id) and alerts. `disabled`: why endpoints are sent nothing, by name."""
+
+    mention: Mention
+    fresh: bool
+    classifier: str
+    register: str
+    claims: dict[str, AboutClaim]
+    raised: tuple[Raised, ...]
+    disabled: dict[str, str]
+
+
+async def facts(connection: AsyncConnection, name: str) -> Facts | None:
+    """The facts of the mention with this id (exowatch's own, or `platform:id`), or None where it is not on record."""
+    found = await mentions.find(connection, name)
+    number = None if found is None else stored_id("m", found.id)
+    if found is None or number is None:
+        return None
+    read = select(mention.c.fresh, mention.c.classifier, mention.c.register).where(mention.c.id == number)
+    row = (await connection.execute(read)).one()
+    stopped = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.state == "disabled"))
+    return Facts(
+        mention=found,
+        fresh=row.fresh,
+        classifier=row.classifier,
+        register=row.register,
+        claims=await _about(connection, number, sorted({one.claim_id for one in found.claims})),
+        raised=await _raised(connection, number),
+        disabled={row.name: row.reason or "" for row in stopped},
+    )
+
+
+async def _about(connection: AsyncConnection, number: int, claim_ids: Sequence[str]) -> dict[str, AboutClaim]:
+    told: dict[str, list[Told]] = {}
+    rows = await connection.execute(select(alert).where(alert.c.claim_id.in_(claim_ids)).order_by(alert.c.id))
+    for row in rows:
+        told.setdefault(row.claim_id, []).append(_told(row))
+    return {
+        one.id: AboutClaim(
+            claim=one,
+            told=tuple(told.get(one.id, ())),
+            reviews=tuple(await reviews.history(connection, one.id)),
+            before=await _before(connection, number, one.id),
+        )
+        for one in await claims.load(connection, claim_ids)
+    }
+
+
+def _told(row: Any) -> Told:
+    step = row.dedupe_key.rpartition(":")[2] if row.kind == "claim.spreading" else ""
+    return Told(alert=alerts.alert_of(row), authors=int(step) if step.isdigit() else None)
+
+
+async def _before(connection: AsyncConnection, number: int, claim_id: str) -> str | None:
+    """When a fresh post that was heard before the mention of this number last put the claim forward."""
+    rows = await connection.execute(
+        select(mention.c.seen_ms)
+        .join(occurrence, occurrence.c.mention_id == mention.c.id)
+        .where(occurrence.c.claim_id == claim_id, occurrence.c.mention_id < number, recount.put_forward, mention.c.fresh)
+        .order_by(occurrence.c.mention_id.desc())
+        .limit(1)
+    )
+    return rfc3339(rows.scalar())
+
+
+async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...]:
+    rows = list(await connection.execute(select(alert).where(alert.c.mention_id == number).order_by(alert.c.id)))
+    numbers = [row.id for row in rows]
+    sent: dict[str, list[Delivery]] = {}
+    for one in await deliveries.of_alerts(connection, numbers):
+        sent.setdefault(one.alert_id, []).append(one)
+    digests: dict[int, dict[str, str]] = {}
+    for row in await connection.execute(select(digest_item).where(digest_item.c.alert_id.in_(numbers))):
+        digests.setdefault(row.alert_id, {})[row.endpoint] = rfc3339(row.due_ms)
+    raised = [
+        Raised(
+            alert=alerts.alert_of(row),
+            occurrence=row.occurrence_n,
+            deliveries=tuple(sent.get(public_id("a", row.id), ())),
+            digests=digests.get(row.id, {}),
+            told_in=tuple(await _told_in(connection, row.id)),
+        )
+        for row in rows
+    ]
+    return tuple(raised)
+
+
+async def _told_in(connection: AsyncConnection, number: int) -> list[Delivery]:
+    """The deliveries of digests that list the alert: they are raised soon after it."""
+    soon = and_(alert.c.id > number, alert.c.id < number + (_DAY_MS << 21))
+    rows = await connection.execute(select(alert.c.id, alert.c.subject).where(alert.c.kind == "digest", soon))
+    wanted = public_id("a", number)
+    listing = [row.id for row in rows if any(item.get("id") == wanted for item in (row.subject or {}).get("items", ()))]
+    return await deliveries.of_alerts(connection, listing) if listing else []
