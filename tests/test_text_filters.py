@@ -90,7 +90,7 @@ async def test_pages_of_a_search_follow_each_other(database: Database, way: str)
     ("change", "found"),
     [
         (lambda post, found: (post, (msgspec.structs.replace(found, stance="denies"),)), {"stance": ["denies"]}),
-        (lambda post, found: (post, (msgspec.structs.replace(found, type="safety"),)), {"type": ["safety"]}),
+        (lambda post, found: (post, (msgspec.structs.replace(found, type="safety", claim_id="c_other"),)), {"type": ["safety"]}),
         (lambda post, found: (msgspec.structs.replace(post, source="other"), (found,)), {"source": ["other"]}),
     ],
 )
