@@ -203,7 +203,10 @@ async def play(folder: Path, store: str) -> Seen:
         seen.status, seen.out, err = await daemon.command("replay", str(file))
         seen.err = err.splitlines()
         assert seen.out, err
-        page = await daemon.until("/mentions?limit=500", lambda page: len(page["items"]) >= expected)
+        page = await daemon.until(
+            "/mentions?limit=500",
+            lambda page: len(page["items"]) >= expected and any(one["state"] == "edited" for one in page["items"]),
+        )
         seen.mentions = {one["platform_id"]: one for one in page["items"]}
         await daemon.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
         seen.events = {got.event["data"]["claim"]["claim"]: got.event for got in receiver.kept}

@@ -101,7 +101,7 @@ async def offer_all(daemon: DaemonProcess) -> None:
 
 
 async def until_settled(server: DaemonProcess) -> None:
-    await server.until("/claims?limit=500", lambda page: sum(claim["mentions"] for claim in page["items"]) >= POSTS)
+    await server.until("/stats?bucket=day", lambda stats: sum(day["mentions"] for day in stats["buckets"]) >= POSTS)
     await server.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
 
 
