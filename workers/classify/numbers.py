@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from monitor.topic.lexicon import NumberKind
 
 _TENS = (
     "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty ninety"
 )
+_UNITS_ELSEWHERE = {  # folded: without accents
+    2: "deux dos dois due zwei dwa iki",
+    3: "trois tres tre drei trzy uc",
+    4: "quatre cuatro quatro quattro vier cztery dort",
+    5: "cinq cinco cinque funf piec bes",
+    6: "sei sechs szesc alti",
+    7: "sept siete sete sette sieben siedem yedi",
+    8: "huit ocho oito otto acht osiem sekiz",
+    9: "neuf nueve nove neun dziewiec dokuz",
+    10: "dix diez dez dieci zehn dziesiec on",
+    50: "cinquante cincuenta cinquenta cinquanta funfzig piecdziesiat elli",
+}
+_HUNDREDS_ELSEWHERE = {
+    200: "doscientos doscientas duzentos duzentas duecento zweihundert dwiescie",
+    300: "trescientos trescientas trezentos trezentas trecento dreihundert trzysta",
+    400: "cuatrocientos quatrocentos quattrocento vierhundert czterysta",
+    500: "quinientos quinientas quinhentos cinquecento funfhundert piecset",
+    600: "seiscientos seiscentos seicento sechshundert szescset",
+    800: "ochocientos oitocentos ottocento achthundert osiemset",
+}
 _WORDS: dict[str, float] = {
     **dict(zip(re.findall("[a-z]+", _TENS), (*range(1, 13), 15, 20, 30, 40, 50, 60, 70, 80, 90), strict=True)),
-    **dict.fromkeys(("hundred", "cent", "cien", "hundert", "cem", "cento", "sto", "yuz"), 100),
+    **dict.fromkeys(("hundred", "hundreds", "cent", "cents", "cien", "ciento", "hundert", "cem", "cento", "sto", "yuz"), 100),
+    **{
+        word: value
+        for table in (_UNITS_ELSEWHERE, _HUNDREDS_ELSEWHERE)
+        for value, words in table.items()
+        for word in words.split()
+    },
+    **dict.fromkeys(("thousand", "mille", "mil", "tausend", "tysiac", "bin"), 1_000),
     "a": 1,
     "half": 50,
 }
+_JOINING = ("and", "et", "y", "e", "und")  # "two hundred and fifty"
 _FACTORS: dict[str, float] = {
     **dict.fromkeys(
         ("double", "doubles", "doubled", "doubling", "twice", "twofold", "verdoppelt", "raddoppia", "raddoppiano"), 2
@@ -39,12 +68,16 @@ _SCALES: dict[str, int] = {
     "مليار": 10**9,
     "مليون": 10**6,
 }
-_NUMBER = r"(\d{1,9}(?:[.,]\d{1,3})?)"
+# With separators of thousands, or with decimals.
+_NUMBER = r"(\d{1,3}(?:[.,]\d{3}){1,3}(?!\d)|\d{1,9}(?:[.,]\d{1,3})?)"
 _PERCENT = re.compile(
     rf"{_NUMBER} ?(?:%|٪|per ?cent|percent|pct|prozent|por ?ciento|por ?cento|pour ?cent|per ?cento|procent|yuzde|배 )"
 )
 _BEFORE_PERCENT = re.compile(rf"(?:yuzde|%) ?{_NUMBER}")
-_WORD_PERCENT = re.compile(r"\b([a-z]+)[ -](?:per ?cent|percent|prozent|por ciento|por cento|pour cent|per cento|procent)\b")
+_WORD_PERCENT = re.compile(
+    r"\b((?:[a-z]{1,15}[ -]){0,4}[a-z]{1,15})[ -](?:per ?cent|percent|prozent|por ciento|por cento|pour cent|per cento|procent)\b"
+)
+_WORD_BEFORE_PERCENT = re.compile(r"\byuzde ((?:[a-z]{1,15} ){0,2}[a-z]{1,15})\b")
 _TIMES = re.compile(
     rf"{_NUMBER}(?: ?x\b| ?- ?fold|fold| times| fach| mal\b| veces| vezes| fois| volte| kat\b| razy| ?배| ?倍| اضعاف| مرات)"
 )
@@ -74,20 +107,20 @@ def read_number(kind: NumberKind, text: str) -> str | None:
 
 
 def _percent(text: str) -> str | None:
-    match = _PERCENT.search(text)
+    match = _PERCENT.search(text) or _BEFORE_PERCENT.search(text)
     if match:
-        return _plain(float(match[1].replace(",", ".")))
-    match = _BEFORE_PERCENT.search(text)
-    if match:
-        return _plain(float(match[1].replace(",", ".")))
+        return _plain(_value(match[1]))
     match = _WORD_PERCENT.search(text)
-    return _plain(_WORDS[match[1]]) if match and match[1] in _WORDS else None
+    number = _words_value(_last_numbers(match[1])) if match else 0
+    match = None if number else _WORD_BEFORE_PERCENT.search(text)
+    number = number or (_words_value(_first_numbers(match[1])) if match else 0)
+    return _plain(number) if number else None
 
 
 def _factor(text: str) -> float | None:
     match = _TIMES.search(text)
     if match:
-        return float(match[1].replace(",", "."))
+        return _value(match[1])
     for match in _WORD_TIMES.finditer(text):
         if match[1] in _WORDS:
             return _WORDS[match[1]]
@@ -99,7 +132,7 @@ def _factor(text: str) -> float | None:
 
 def _count(text: str) -> str | None:
     for match in _COUNT.finditer(text):
-        amount = float(match[1].replace(",", ".")) if match[1] else _words_value(match[2])
+        amount = _value(match[1]) if match[1] else _words_value(_last_numbers(match[2]))
         if amount:
             return _named(amount * _SCALES[match[3]])
     power = _POWER.search(text)
@@ -109,13 +142,45 @@ def _count(text: str) -> str | None:
     return _named(float(re.sub(r"[.,]", "", long[0]))) if long else None
 
 
-def _words_value(words: str) -> float:
-    values = [_WORDS.get(word, 0) for word in re.split(r"[ -]", words)]
-    if len(values) == 2 and values[1] == 100 and values[0] in range(1, 10):
-        return values[0] * 100
-    if len(values) == 2 and values[0] == 0:
-        return values[1]
-    return sum(values) if all(values) else 0
+def _value(digits: str) -> float:
+    """A number as it is written: three digits after each separator are thousands (1,250 and 1.250), fewer are decimals."""
+    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
+        return float(re.sub(r"[.,]", "", digits))
+    return float(digits.replace(",", "."))
+
+
+def _last_numbers(words: str) -> list[str]:
+    """The number words at the end of some words."""
+    found: list[str] = []
+    for word in reversed(re.split(r"[ -]", words)):
+        if word not in _WORDS and word not in _JOINING:
+            break
+        found.insert(0, word)
+    return [] if found == ["a"] else found
+
+
+def _first_numbers(words: str) -> list[str]:
+    """The number words at the beginning of some words."""
+    found: list[str] = []
+    for word in words.split():
+        if word not in _WORDS:
+            break
+        found.append(word)
+    return found
+
+
+def _words_value(words: Sequence[str]) -> float:
+    """What number words come to ("two hundred and fifty": 250); 0 where there are none."""
+    whole = part = 0.0
+    for word in words:
+        value = _WORDS.get(word, 0)
+        if value == 1_000:
+            whole, part = whole + (part or 1) * value, 0.0
+        elif value == 100:
+            part = (part or 1) * value
+        else:
+            part += value
+    return whole + part
 
 
 def _named(amount: float) -> str:
