@@ -80,7 +80,7 @@ async def test_a_new_claim_is_followed_from_the_post_to_the_delivery(database: D
     assert "0.9, reaches alerts.min_confidence, 0.5" in one(found, "confidence").sentence
     assert "1 distinct author put it forward so far; the next step is 10" in one(found, "spreading").sentence
     assert "pending after 0 attempts" in one(found, "delivery").sentence
-    assert found.conclusion == f"It raised claim.new ({alert_id}): not delivered to case-system."
+    assert found.conclusion == f"It raised claim.new ({alert_id}): not delivered yet to case-system."
 
 
 async def test_a_known_claim_names_who_was_first(database: Database) -> None:

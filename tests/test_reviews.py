@@ -114,8 +114,11 @@ async def test_a_merge_takes_the_verdict_of_the_claim_that_stays(database: Datab
         found = await mentions.page(
             connection, parse_filters({"text": ["cleared"], "verdict": ["contradicted"], "claim": [APPROVED]})
         )
-        gone = await mentions.page(connection, parse_filters({"text": ["cleared"], "claim": [CLEARED]}))
-    assert ([one.platform_id for one in found.items], gone.items) == (["b"], [])
+        by_its_old_id = await mentions.page(connection, parse_filters({"text": ["cleared"], "claim": [CLEARED]}))
+        told = await alerts.page(connection, parse_filters({"claim": [CLEARED]}))
+    assert [one.platform_id for one in found.items] == ["b"]
+    assert by_its_old_id.items == found.items
+    assert [one.claim_id for one in told.items] == [APPROVED]
 
 
 async def test_merges_chain(database: Database) -> None:

@@ -65,7 +65,7 @@ def _raised(facts: Facts, steps: Sequence[Step]) -> str:
     arrived = sorted({one.endpoint for one in sent if one.passed == "yes" and one.endpoint})
     waiting = sorted({one.endpoint for one in sent if one.passed == "no" and one.endpoint})
     parts = [f"delivered to {', '.join(arrived)}"] if arrived else []
-    parts += [f"not delivered to {', '.join(waiting)}"] if waiting else []
+    parts += [f"not delivered yet to {', '.join(waiting)}"] if waiting else []
     return f"It raised {named}: {' and '.join(parts) or 'no endpoint was to be told'}."
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.store.merged import of_present
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, claim, mention, mention_watch, occurrence
 from monitor.words import Alert, Page, public_id, rfc3339
@@ -21,6 +22,7 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
     Filters ask about the occurrence and the mention that raised the alert, `text` about its summary. Raises FilterError for a
     cursor of another list.
     """
+    filters = await of_present(connection, filters)
     low, high = number_range(filters)
     query = select(alert).where(alert.c.id >= low, alert.c.id < high)
     query = query if (found := matching(query, filters)) is None else found

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
+from monitor.store.merged import of_present
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
 from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
@@ -21,6 +22,7 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
     `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source,
     platform and watch ask for an occurrence like that. Raises FilterError for a cursor of another list.
     """
+    filters = await of_present(connection, filters)
     query = (
         select(claim)
         .where(claim.c.merged_into.is_(None), *_conditions(filters))

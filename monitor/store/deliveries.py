@@ -21,6 +21,7 @@ from monitor.store import alerts, endpoints
 from monitor.store.budgets import Recipient
 from monitor.store.endpoints import endpoint_statuses
 from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.store.merged import of_present
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, attempt, delivery
@@ -198,6 +199,7 @@ async def page(
     connection: AsyncConnection, filters: Filters, endpoint: str | None = None, state: DeliveryState | None = None
 ) -> Page[Delivery]:
     """The deliveries that pass the filters, newest first. They ask about the alert, as in `alerts.page`. Raises FilterError."""
+    filters = await of_present(connection, filters)
     low, high = number_range(filters)
     query = select(delivery).where(delivery.c.id >= low, delivery.c.id < high)
     if filters.text:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
+from monitor.store.merged import of_present
 from monitor.store.tables import claim, mention, mention_text, mention_watch, occurrence
 from monitor.store.tags import tagged
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
@@ -23,6 +24,7 @@ _FAR = 10  # a row that the text index points to, anywhere in the table, costs a
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Mention]:
     """The mentions that pass the filters, newest first. Raises FilterError for a cursor of another list."""
+    filters = await of_present(connection, filters)
     rare = connection.dialect.name == "postgresql" and bool(filters.text) and await _are_hits_rare(connection, filters)
     numbers = list((await connection.execute(_numbers(connection.dialect.name, filters, rare=rare))).scalars())
     items = await load(connection, numbers[: filters.limit])

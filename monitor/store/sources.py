@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import mentions
 from monitor.store.filters import FilterError, Filters, make_cursor
+from monitor.store.merged import of_present
 from monitor.store.tables import source
 from monitor.store.upsert import upsert
 from monitor.words import Page, SourceState, SourceStatus, now_ms, rfc3339
@@ -80,6 +81,7 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[SourceStat
 
     Raises FilterError for a cursor of another list.
     """
+    filters = await of_present(connection, filters)
     after = ""
     if filters.cursor is not None:
         if len(filters.cursor) != 1 or not isinstance(filters.cursor[0], str):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters
 from monitor.store.mentions import matching, of_occurrence
+from monitor.store.merged import of_present
 from monitor.store.tables import mention, occurrence
 from monitor.words import now_ms, rfc3339
 
@@ -47,6 +48,7 @@ async def stats(connection: AsyncConnection, bucket: BucketSize, filters: Filter
     `since` goes back to the start of its bucket (not given: the last 24 hours, the last 30 days), `until` is taken as it is;
     limit and cursor mean nothing here. Raises FilterError where that is more than MAX_BUCKETS.
     """
+    filters = await of_present(connection, filters)
     step = _MS[bucket]
     until = filters.until if filters.until is not None else now_ms() + 1
     since = filters.since if filters.since is not None else until - 1 - (_DEFAULT[bucket] - 1) * step
