@@ -52,7 +52,7 @@ async def _waits(session: aiohttp.ClientSession, address: str, hook: Receiver, n
     dice = random.Random(numbers[0])
 
     async def hand_in(number: int) -> None:
-        text = f"Exosomes raise collagen production by {number} percent. {dice.choice(posts.sample())}"
+        text = f"Exosomes raise collagen production by {number} percent.\n\n{dice.choice(posts.sample())}"
         post = {"platform": "clinic", "id": str(number), "text": text}
         sent[str(number)] = time.monotonic()
         async with session.post(f"{address}/api/v1/mentions", json=post) as answer:

@@ -23,7 +23,9 @@ from monitor.store.tags import tags_of
 _ALERT = ("id", "kind", "dedupe_key", "created_ms", "claim_id", "mention_id", "occurrence_n", "summary")
 _MENTION = tuple(column.name for column in mention.c if column.name not in ("edited_ms", "state"))
 _OCCURRENCE = tuple(column.name for column in occurrence.c)
-_CLAIM = tuple(column.name for column in claim.c if column.name not in ("state", "authors", "muted_until_ms", "merged_into"))
+_CLAIM = tuple(
+    column.name for column in claim.c if column.name not in ("state", "authors", "muted_until_ms", "merged_into", "behind")
+)
 _JSON = ("verdicts", "evidence")
 
 
