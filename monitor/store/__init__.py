@@ -23,6 +23,7 @@ from monitor.store import (
     spending,
     texts,
     verdicts,
+    watching,
 )
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
@@ -51,4 +52,5 @@ __all__ = [
     "spending",
     "texts",
     "verdicts",
+    "watching",
 ]
