@@ -210,6 +210,7 @@ class Daemon:
             intake=self.intake,
             ready=self._unready,
             present=self._present,
+            authorities=lambda: self.topic.lexicon.authorities,
             role=role,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

@@ -161,7 +161,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 class Mention(msgspec.Struct, frozen=True, kw_only=True):
     """One stored post with its judgement. `text` is None and quotes are empty once the text was deleted or has expired.
 
-    `watch` are the names of the watchlist that it speaks of.
+    `watch` are the names of the watchlist that it speaks of. `classifier` is the version that read it, and `register` the one
+    that its claims are held against.
     """
 
     id: str
@@ -181,6 +182,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
     alert: bool
     claims: tuple[Occurrence, ...]
     watch: tuple[str, ...] = ()
+    classifier: str = ""
+    register: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,7 @@ class Judging:
         self._judge = Judge(topic)
         self._endpoints = endpoints
         self._n = 0
+        self.version = self._judge.classifier.version
 
     def judged(self, key: str, text: str, *, author: str = "x", hours_ago: float = 1.0, fresh: bool = True) -> Judged:
         post = Post(platform="forum", id=key, text=text, author=author, source="board", fresh=fresh)

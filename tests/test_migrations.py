@@ -54,12 +54,17 @@ _SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tok
 _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
 _COVERED = """;
         INSERT INTO coverage (source, since_ms, until_ms) VALUES ('s', 5, 6)"""
+_IN_USE = (
+    ";\nINSERT INTO register_version (version, at_ms, files) VALUES ('r1', 4, '{}')"
+    ";\nINSERT INTO register_use (at_ms, version) VALUES (4, 'r1')"
+)
 ROWS = {
     "0001": _FIRST + _GAPS,
     "0002": _FIRST + _GAPS,
     "0003": _FIRST + _GAPS + _SPENT,
     "0004": _FIRST + _GAPS + _SPENT + _REVIEWED,
-    "0006": _FIRST + _SPENT + _REVIEWED + _COVERED,
+    "0005": _FIRST + _GAPS + _SPENT + _REVIEWED + _IN_USE,
+    "0006": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED,
 }
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
@@ -75,6 +80,8 @@ INDEX = {
     ("0006", "sqlite"): _FTS5,
     ("0006", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0004", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
+    ("0005", "sqlite"): _FTS5,
+    ("0005", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
 FOUND: tuple[dict[str, list[str]], ...] = (
     {"text": ["bread"]},

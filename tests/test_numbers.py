@@ -58,6 +58,10 @@ def test_percentages(text: str, number: str | None) -> None:
         ("5 x 10^9 particles", "5-billion"),
         ("10,000,000,000 exosomes", "10-billion"),
         ("100억 개", "10-billion"),
+        ("25 mil millones de exosomas", "25-billion"),
+        ("dos mil millones", "2-billion"),
+        ("2,5 mil milhões", "2.5-billion"),
+        ("25 millones", "25-million"),
     ],
 )
 def test_counts(text: str, number: str | None) -> None:

@@ -14,7 +14,7 @@ import pytest
 from monitor import telemetry, words
 from monitor.settings import Settings, load
 from monitor.store import Database, alerts, claims, mentions, parse_filters
-from monitor.stream import Item, Stream, StreamUnavailable
+from monitor.stream import Item, Reader, Stream, StreamUnavailable
 from monitor.topic import load_topic
 from monitor.words import Post
 from tests.servers import RedisServer
@@ -183,3 +183,31 @@ async def test_a_database_that_is_locked_is_waited_for_and_no_entry_ages(
     assert await stream.dead() == []
     await database.close()
     await other.close()
+
+
+async def test_a_worker_that_is_cancelled_ends_also_where_its_client_makes_an_error_of_it(
+    redis_url: str, database: Database, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a client of Redis may that is cancelled while it connects."""
+    asked = asyncio.Event()
+
+    async def read(*_: Any) -> list[Any]:
+        asked.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise StreamUnavailable("no answer in time") from None
+        return []
+
+    stream = await Stream.open(redis_url)
+    monkeypatch.setattr(Reader, "read", read)
+    running = asyncio.create_task(Worker("worker-0", stream, database, LocalReader(judge), Settings()).run(asyncio.Event()))
+    await asked.wait()
+    running.cancel()
+    done, _ = await asyncio.wait({running}, timeout=10)
+    try:
+        assert done
+        assert running.cancelled()
+    finally:
+        running.cancel()
+        await stream.close()

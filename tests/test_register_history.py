@@ -115,6 +115,13 @@ def test_diff_compares_two_versions_or_one_with_the_files(versions: list[str], r
     assert json.loads(out)["changed"][0]["fields"][0] == {"field": "verdict global", "before": "supported", "now": "contradicted"}
 
 
+def test_diff_goes_by_the_version_that_judges_where_the_files_are_broken(versions: list[str], run: Run, pack: Path) -> None:
+    change(pack / REGISTER, "entries:", "entries: [")
+    status, out, err = run("diff", versions[1])
+    assert (status, out) == (0, "added made-of-rye\n")
+    one_sentence(err, versions[2], REGISTER)
+
+
 def test_rollback_puts_the_files_back_and_says_what_changed(versions: list[str], run: Run, pack: Path) -> None:
     extra = pack / "register/more.yaml"
     extra.write_text("entries: []\n")
@@ -203,7 +210,8 @@ async def test_a_running_daemon_tells_of_an_edit_and_of_its_rollback(config: Pat
             assert undone.event["data"]["claim"]["verdict"] == "supported"
             _, out, _ = await daemon.command("evidence", "history", "--format", "json")
             lines = json.loads(out)["items"]
-            assert [one["version"] == first for one in lines] == [True, False]
+            assert [one["version"] == first for one in lines] == [True, False, True], "each time that it came into force"
+            assert [one["changed"] for one in lines] == [["made-of-flour"], ["made-of-flour"], []]
             await daemon.post("/mentions", [{"platform": "forum", "id": "c", "text": f"{FLOUR_TEXT}, I say"}])
             await daemon.until("/mentions", lambda page: len(page["items"]) == 3)
         assert len(receiver.kept) == 3, "once each, and nothing else"

@@ -19,7 +19,7 @@ import pytest
 from monitor.cli import main
 from monitor.store import Database, alerts, claims, mentions, parse_filters, reviews
 from monitor.store.filters import number_range
-from monitor.topic import Topic
+from monitor.topic import Topic, load_topic
 from monitor.words import Claim, Mention, claim_id_of
 from tests.daemon_process import ROOT
 from tests.packs import CURES_TEXT, FLOUR_TEXT, LEXICON, Judging, bread, verdict_of
@@ -264,6 +264,25 @@ async def test_only_the_time_that_is_asked_for_and_only_what_has_a_text(database
     assert outlook.judged == 1
     heard, _, _ = await everything(database)
     assert (found_in(heard["old"]), found_in(heard["new"])) == ([FLOUR], [])
+
+
+async def test_names_that_came_to_the_watchlist_later_are_found_in_what_was_heard_before(database: Database, pack: Path) -> None:
+    by = Judging(bread(pack))
+    await by.write(database, by.judged("a", f"{FLOUR_TEXT}, says Mill & Co"), by.judged("b", FLOUR_TEXT), by.judged("c", "Mill"))
+    (pack / "watchlist.yaml").write_text("- {name: Mill & Co, kind: brand}\n- {name: Mill, kind: brand}\n")
+    outlook, applied = await rejudged(database, load_topic(pack))
+    assert (outlook.judged, outlook.other_names, outlook.to_do, applied.renamed) == (0, 2, True, 2)
+
+    async def named(name: str, **more: str) -> list[str]:
+        filters = parse_filters({"watch": [name]} | {key: [value] for key, value in more.items()})
+        async with database.read() as connection:
+            return [one.platform_id for one in (await mentions.page(connection, filters)).items]
+
+    assert (await named("Mill & Co"), await named("Mill"), await named("Mill", text="flour")) == (["a"], ["c", "a"], ["a"])
+    (pack / "watchlist.yaml").write_text("- {name: Mill & Co, kind: brand}\n")
+    outlook, _ = await rejudged(database, load_topic(pack))
+    assert (outlook.other_names, await named("Mill"), await named("Mill & Co", text="flour")) == (2, [], ["a"])
+    assert not (await rejudged(database, load_topic(pack)))[0].to_do
 
 
 class Installation:

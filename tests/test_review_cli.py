@@ -147,7 +147,7 @@ def test_a_merge_and_a_split_name_the_claim_that_holds_now(shell: Shell) -> None
     done = shell.said("claim", CURED, "split", "--mention", "reddit:a", "--as", SENTENCE)
     new = done.split()[1]
     assert (shell.detail(new)["claim"], shell.detail(new)["mentions"]) == (SENTENCE, 1)
-    assert f"{new} is open, unsupported (burden of proof), 1 mentions by 1 authors" in done
+    assert f"{new} is open, unsupported (burden of proof), 1 mention by 1 author" in done
     done = shell.said("claim", CURED, "confirm")
     assert done.splitlines()[0] == f"confirmed {APPROVED} (what {CURED} was merged into)"
     shown = shell.said("claim", APPROVED).partition("\nReviews\n")[2]
@@ -227,7 +227,7 @@ def test_reviews_become_labelled_posts_that_evaluate_reads(shell: Shell, config:
     file = tmp_path / "reviewed.jsonl"
     done = exowatch("--config", config, "reviews", "export", file)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "4 posts with 3 claims; 1 of them" in done.stderr
+    assert "4 posts with 3 claims; 1 of them carries none" in done.stderr
     evaluated = exowatch("--config", config, "evaluate", file, "--json")
     assert (evaluated.returncode, evaluated.stderr) == (0, "")
     figures = json.loads(evaluated.stdout)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from monitor.settings import Settings
 from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, outbox, parse_filters, record
 from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft
+from monitor.store.tables import claim_author
 from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
 from tests.postgres import Postgres
 from tests.samples import occurrence, origins_of
@@ -124,6 +126,27 @@ async def test_an_edit_replaces_text_and_claims_and_an_older_text_does_not_come_
     assert (found.text, found.state, found.claims[0].quote) == (new, "edited", "cures arthritis")
     assert counted == {"arthritis": 1, "fda-approved": 0}
     assert (len(by_old_word.items), len(by_new_word.items)) == (0, 1)
+
+
+async def test_who_edits_a_claim_away_is_no_author_of_it_any_more_unless_they_say_it_elsewhere(database: Database) -> None:
+    old, denied, new = "FDA approved stuff", "not FDA approved stuff", "plain stuff"
+    both = [post("a", old, author="x"), post("b", old, author="x"), post("c", old, author="y"), post("d", old, author="z")]
+    await write(database, *(judged(n, one, carries(old, "FDA approved")) for n, one in enumerate(both)))
+
+    async def authors() -> tuple[int, int]:
+        async with database.read() as connection:
+            (claim,) = (await claims.page(connection, parse_filters({}))).items
+            return claim.authors, len((await connection.execute(select(claim_author))).all())
+
+    assert await authors() == (3, 3)
+    await write(database, judged(10, post("a", new, author="x")), judged(11, post("c", new, author="y")))
+    assert await authors() == (2, 2), "x says it elsewhere"
+    await write(database, judged(12, post("d", denied, author="z"), carries(denied, "FDA approved", stance="denies")))
+    assert await authors() == (1, 1)
+    await write(database, judged(13, post("b", old + "!", author="x"), carries(old + "!", "FDA approved")))
+    assert await authors() == (1, 1), "said in other words"
+    await write(database, judged(14, post("b", new, author="x")))
+    assert await authors() == (0, 0)
 
 
 async def test_edits_on_two_platforms_that_take_a_claim_away_are_both_counted(database: Database) -> None:

@@ -145,6 +145,16 @@ async def test_a_failing_entry_ages_alone_dies_and_can_be_replayed(stream: Strea
         assert await stream.dead() == []
         (replayed,) = await read_until(reader, 1)
         assert (replayed.data, replayed.deliveries) == (bad.data, 1)
+        assert replayed.id != bad.id
+        assert replayed.number == bad.number, "it is no later for having been dead"
+        for _ in range(MAX_DELIVERIES):
+            await reader.settle([], {replayed.id: "again"})
+            (replayed,) = await read_until(reader, 1) if not await stream.dead() else (replayed,)
+            assert replayed.number == bad.number
+        (dead,) = await stream.dead()
+        assert (dead.entry_id, await stream.replay_dead()) == (bad.id, 1)
+        (replayed,) = await read_until(reader, 1)
+        assert replayed.number == bad.number
         await reader.settle([replayed])
     assert (await stream.stats()).length == 0
 

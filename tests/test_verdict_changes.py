@@ -13,7 +13,20 @@ from sqlalchemy import text as sql
 
 from monitor.events import load_events
 from monitor.settings.model import Endpoint
-from monitor.store import Database, alerts, claims, deliveries, mentions, parse_filters, registers, reviews, texts, verdicts
+from monitor.store import (
+    Database,
+    alerts,
+    claims,
+    deliveries,
+    mentions,
+    parse_filters,
+    registers,
+    rejudged,
+    reviews,
+    texts,
+    verdicts,
+)
+from monitor.store.filters import number_range
 from monitor.topic import Topic
 from monitor.words import Claim, Mention, claim_id_of, stored_id
 from tests.packs import CURES_TEXT, FLOUR_TEXT, LEXICON, REGISTER, Judging, bread, verdict_of
@@ -243,6 +256,27 @@ async def test_an_outdated_process_leaves_the_claims_to_the_one_that_took_up_the
     assert (await claim(database, CURED)).verdict == "supported"
 
 
+async def test_a_mention_says_by_which_register_it_is_held_also_one_whose_text_is_gone(database: Database, pack: Path) -> None:
+    first = bread(pack)
+    by = Judging(first)
+    await by.write(database, by.judged("a", CURES_TEXT), by.judged("b", "My sourdough"))
+    await hold(database, first)
+    assert (await mention(database, "a")).register == first.register.version
+    async with database.write() as connection:
+        await texts.erase_texts(connection, [stored_id("m", (await mention(database, "a")).id) or 0])
+    later = bread(pack, HEALTHIER)
+    await keep_register(database, later)
+    assert (await mention(database, "a")).register == first.register.version, "not before its claims are held against it"
+    await hold(database, later)
+    for key in "ab":
+        one = await mention(database, key)
+        assert (one.register, one.classifier) == (later.register.version, by.version)
+    async with database.read() as connection:
+        everything = number_range(parse_filters({}))
+        assert await rejudged.count(connection, everything, by.version, later.register.version) == (0, 1)
+        assert await rejudged.count(connection, everything, "another", later.register.version) == (1, 0)
+
+
 async def test_endpoints_hear_of_it_as_their_filters_ask(database: Database, pack: Path) -> None:
     def endpoint(name: str, **more: Any) -> Endpoint:
         return Endpoint(name=name, kind="webhook", url="https://example.org/hook", secret=[SecretStr(SECRET)], **more)
@@ -305,7 +339,7 @@ async def test_every_register_that_judged_is_kept_and_the_one_in_force_is_the_ne
     async with database.read() as connection:
         kept = await registers.versions(connection, 10)
         found = await registers.find(connection, second.register.version[:5])
-    assert [one.version for one in kept] == [first.register.version, second.register.version]
+    assert [one.version for one in kept] == [first.register.version, second.register.version, first.register.version]
     assert kept[0].at_ms > kept[1].at_ms
     assert found.files == second.register.files
     assert "global: supported" in found.files["all.yaml"]

@@ -93,7 +93,13 @@ def _behind(one: Example, other: Example) -> Example:
     return Example(one.pieces + other.pieces, one.claims + moved, harm, one.relevant or other.relevant, one.language)
 
 
+def key_of(claim: dict[str, Any]) -> str:
+    """The lexicon's proposition of a labelled claim: exported reviews name it beside a key with the number in it."""
+    key: str = claim.get("proposition") or claim["claim_key"]
+    return key
+
+
 def _claim(claim: dict[str, Any], first: int, last: int, keys: dict[str, int]) -> Claim:
     stance = "reports with distance" if claim["stance"] == "reports" and claim["distance"] else claim["stance"]
     kind = CLAIM_TYPES.index(claim["type"])
-    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY))
+    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(key_of(claim), NO_KEY))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from monitor.topic import load_topic
 from monitor.words import CLAIM_TYPES
-from training.examples import NO_KEY, STANCES, Example, examples_of, joined, read_posts
+from training.examples import NO_KEY, STANCES, Example, examples_of, joined, key_of, read_posts
 from training.network import Reader
 from training.vocabulary import extend
 from workers.classify.wordpiece import WordPieces
@@ -70,7 +70,7 @@ def train(
     torch.manual_seed(seed)
     labelled = [post for post in read_posts(posts) if not kept_apart(post, hold_out)]
     propositions = load_topic(PACK).lexicon.propositions
-    unknown = {claim["claim_key"] for post in labelled for claim in post["claims"]} - set(propositions)
+    unknown = {key_of(claim) for post in labelled for claim in post["claims"]} - set(propositions)
     if unknown:
         raise SystemExit(f"training: the lexicon has no proposition {', '.join(sorted(unknown))}; add it, or mend the posts")
     if start:

@@ -58,6 +58,7 @@ class Worker:
         """Works until `stop` is set; the batch in hand is finished first. A server that is away is waited for."""
         try:
             while not stop.is_set():
+                _end_if_cancelled()
                 try:
                     entries = await self._reader.read(self._posts.batch, WAIT_S)
                     telemetry.retried_entries.inc(sum(entry.deliveries > 1 for entry in entries))
@@ -81,6 +82,7 @@ class Worker:
                 changes, not_recorded = await self._record(judged)
                 break
             except StoreUnavailable as error:
+                _end_if_cancelled()
                 # Nothing is wrong with these entries: they stay in hand, without ageing, until the database is back.
                 self._log.warning("waiting for the database", error=str(error))
                 await pause(stop, TROUBLE_S)
@@ -192,3 +194,10 @@ class Worker:
             self._log.info("alert raised", alert=public_id("a", number), mention=mention and public_id("m", mention))
         if signals:
             await self._stream.signal(*signals)
+
+
+def _end_if_cancelled() -> None:
+    """Ends a task that was told to: a client that was cancelled while it connected may have made an error of its own of that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

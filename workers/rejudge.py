@@ -26,6 +26,7 @@ from monitor.store.verdicts import OnRecord
 from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence, Verdict, public_id
 from workers.reader import Given, PostReader, Weighed
+from workers.retag import Retagging
 from workers.retell import Propositions, held_now, hold_claims, keep_register
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class Outlook(msgspec.Struct, kw_only=True):
     read_otherwise     mentions of the same claims, with another quote, stance or the like
     verdicts_changed   claims on record whose verdict would change
     alerts_on, _off    mentions whose `alert` would become true, or false
+    other_names        mentions that speak of other names of the present watchlist than the record says
     """
 
     classifier: str
@@ -80,6 +82,7 @@ class Outlook(msgspec.Struct, kw_only=True):
     verdicts_changed: int = 0
     alerts_on: int = 0
     alerts_off: int = 0
+    other_names: int = 0
     gained_examples: list[Example] = []
     lost_examples: list[Example] = []
     verdict_examples: list[VerdictChange] = []
@@ -87,16 +90,18 @@ class Outlook(msgspec.Struct, kw_only=True):
     @property
     def to_do(self) -> bool:
         """Whether anything is to be written at all, be it only by which versions mentions were judged."""
-        return bool(self.judged > self.failed or self.verdicts_changed)
+        return bool(self.judged > self.failed or self.verdicts_changed or self.other_names)
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """What was done: mentions that are judged by the present versions now, those that were edited, deleted or judged anew
-    meanwhile and stay as they are, verdict changes that were told, and whether it was interrupted.
+    meanwhile and stay as they are, mentions that other names of the watchlist were found in, verdict changes that were told, and
+    whether it was interrupted.
     """
 
     mentions: int
     passed_over: int
+    renamed: int
     told: int
     interrupted: bool
 
@@ -118,12 +123,14 @@ class Rejudging:
         self._jurisdictions = jurisdictions
         self._endpoints = endpoints
         self._known = Propositions(topic.lexicon)
+        self._names = Retagging(database, topic.watchlist)
         self._waiting: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self.register = topic.register.version
 
     def close(self) -> None:
         """Lets go of what was seen."""
         self._waiting.close()
+        self._names.close()
 
     async def count(self, places: Places) -> tuple[int, int]:
         """How many mentions other versions judged, and how many the present ones."""
@@ -135,6 +142,7 @@ class Rejudging:
         outlook = Outlook(classifier=self._posts.version, register=self.register)
         _, outlook.up_to_date = await self.count(places)
         await self._look_at_claims(outlook)
+        outlook.other_names = await self._names.look(places)
         last = -1
         while True:
             async with self._database.read() as connection:
@@ -158,9 +166,10 @@ class Rejudging:
             done, passed_over = done + written, passed_over + len(batch) - written
             advance(len(batch))
             await pause(stop, time.monotonic() - started)  # the daemon writes too
+        renamed = await self._names.apply(stop)
         # Also when it was stopped: claims that lost mentions are counted anew here.
         told += await self._hold_claims(asyncio.Event())
-        return Applied(mentions=done, passed_over=passed_over, told=told, interrupted=stop.is_set())
+        return Applied(mentions=done, passed_over=passed_over, renamed=renamed, told=told, interrupted=stop.is_set())
 
     async def _hold_claims(self, stop: asyncio.Event) -> int:
         return len(await hold_claims(self._database, self._topic, self._jurisdictions, self._endpoints, stop))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -32,8 +33,7 @@ _SAY_EVERY_S = 5.0
 
 async def keep_register(database: Database, topic: Topic) -> None:
     """Keeps the register that judges from now on, among those that judged before."""
-    async with database.write() as connection:
-        await registers.keep(connection, topic.register.version, topic.register.files)
+    await database.write_again(lambda connection: registers.keep(connection, topic.register.version, topic.register.files))
 
 
 async def hold_claims(
@@ -58,6 +58,7 @@ async def hold_claims(
             claims = await verdicts.after(connection, last, PAGE)
             in_force = await registers.newest(connection)
         if not claims:
+            await database.write_again(lambda connection: registers.note_held(connection, topic.register.version))
             break
         if in_force not in (None, topic.register.version):
             log.info("another process has taken up another register, the claims are left to it", register=in_force)
@@ -86,16 +87,15 @@ async def _hold(
         return []
     raised: list[int] = []
     if now != one:
-        async with database.write() as connection:
-            raised = list(await verdicts.change(connection, one, now, topic.register.version, _told(one, now, endpoints)))
+        draft = _told(one, now, endpoints)
+        raised = list(await database.write_again(lambda to: verdicts.change(to, one, now, topic.register.version, draft)))
         telemetry.alerted.inc(len(raised))
     if one.behind is None and not verdicts.followed(one.held, now.held):
         return raised
     last: int | None = 0
     while last is not None and not stop.is_set():
         started = time.monotonic()
-        async with database.write() as connection:
-            last = await verdicts.follow(connection, one.id, now.held, last)
+        last = await database.write_again(partial(verdicts.follow, claim_id=one.id, held=now.held, after=last))
         if last is not None:  # a claim of very many mentions: others write too
             await pause(stop, time.monotonic() - started)
     return raised

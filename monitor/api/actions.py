@@ -12,7 +12,7 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
-from monitor.store import Filters, deliveries, detail
+from monitor.store import deliveries
 from monitor.store.reviewing import ReviewRequest, carry_out
 from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
@@ -60,22 +60,24 @@ async def post_mentions(request: web.Request) -> web.Response:
 
 
 async def post_review(request: web.Request) -> web.Response:
-    """Confirms, dismisses, reopens, mutes, unmutes, merges or splits a claim; answers with the claim that then holds."""
+    """Confirms, dismisses, reopens, mutes, unmutes, merges, unmerges or splits a claim; answers with the one that then holds."""
     ask(request, filters=())
     name = name_in_path(request, "id")
     parts = request.app[PARTS]
     asked = _review_of(_read_json(await request.read()))
     try:
-        async with parts.database.write() as connection:
-            claim_id = await carry_out(connection, name, asked, reviewer=SOURCE)
-            found = await detail.find(connection, claim_id, Filters())
+        found = await parts.database.write_again(
+            lambda to: carry_out(to, name, asked, reviewer=SOURCE, authorities=parts.authorities())
+        )
     except NoSuchClaimError as error:
         raise Problem(404, str(error)) from None
     except ReviewConflictError as error:
         raise Problem(409, str(error)) from None
     except ReviewError as error:
         raise Problem(400, str(error)) from None
-    await parts.stream.signal(*(Signal(kind="claim", id=one) for one in dict.fromkeys((name, claim_id))))
+    other = (found.reviews[-1].detail or {}) if found.reviews else {}
+    changed = dict.fromkeys((name, found.id, *(other[way] for way in ("from", "into") if way in other)))
+    await parts.stream.signal(*(Signal(kind="claim", id=one) for one in changed))
     return answer(found)
 
 
@@ -86,7 +88,8 @@ async def post_endpoint_test(request: web.Request) -> web.Response:
     name = name_in_path(request, "name")
     endpoint = next((one for one in parts.settings.endpoint if one.name == name), None)
     if endpoint is None:
-        raise Problem(404, "there is no endpoint with this name")
+        known = ", ".join(one.name for one in parts.settings.endpoint) or "none"
+        raise Problem(404, f"there is no endpoint with this name; configured: {known}")
     async with parts.database.write() as connection:
         number = await deliveries.raise_test(connection, endpoint)
         delivery = await deliveries.find(connection, number)
@@ -104,7 +107,7 @@ async def post_redeliver(request: web.Request) -> web.Response:
         async with request.app[PARTS].database.write() as connection:
             delivery = await deliveries.redeliver(connection, number, now_ms())
     if delivery is None:
-        raise Problem(404, "there is no delivery with this id")
+        raise Problem(404, "there is no delivery with this id; GET /api/v1/deliveries lists them")
     return answer(delivery, status=202)
 
 

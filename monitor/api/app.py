@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
-from monitor.api.parts import PARTS, Parts, Presently, Readiness
+from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness
 from monitor.api.problems import problems
 from monitor.intake import Intake
 from monitor.settings import Settings
@@ -25,6 +25,7 @@ def make_app(
     intake: Intake,
     ready: Readiness,
     present: Presently,
+    authorities: Authorities = dict,
     role: str = "serve",
 ) -> web.Application:
     """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
@@ -33,7 +34,14 @@ def make_app(
     """
     app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
     app[PARTS] = Parts(
-        settings=settings, database=database, stream=stream, intake=intake, ready=ready, present=present, role=role
+        settings=settings,
+        database=database,
+        stream=stream,
+        intake=intake,
+        ready=ready,
+        present=present,
+        authorities=authorities,
+        role=role,
     )
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)

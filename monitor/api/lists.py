@@ -31,7 +31,7 @@ async def get_mention(request: web.Request) -> web.Response:
     async with request.app[PARTS].database.read() as connection:
         found = await mentions.find(connection, name)
     if found is None:
-        raise Problem(404, "there is no mention with this id")
+        raise Problem(404, "there is no mention with this id; GET /api/v1/mentions lists them")
     return answer(found)
 
 
@@ -49,7 +49,7 @@ async def get_claim(request: web.Request) -> web.Response:
     async with request.app[PARTS].database.read() as connection:
         found = await detail.find(connection, name, filters)
     if found is None:
-        raise Problem(404, "there is no claim with this id")
+        raise Problem(404, "there is no claim with this id; GET /api/v1/claims lists them")
     return answer(found)
 
 

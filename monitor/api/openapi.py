@@ -16,8 +16,8 @@ from monitor.explain import Explanation
 from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
 from monitor.store.dry_run import DryRun
-from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT
-from monitor.store.reviewing import ReviewRequest
+from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT, YES_NO
+from monitor.store.reviewing import Reviewed, ReviewRequest
 from monitor.store.stats import BUCKET_SIZES, Stats
 from monitor.words import (
     CLAIM_STATES,
@@ -85,7 +85,7 @@ OPERATIONS: dict[Handler, Operation] = {
     lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
     lists.get_stats: Operation(Stats, ("bucket", *lists.OF_STATS)),
     actions.post_mentions: Operation(actions.Taken, status=202, body=PostIn | list[PostIn]),
-    actions.post_review: Operation(ClaimDetail, body=ReviewRequest),
+    actions.post_review: Operation(Reviewed, body=ReviewRequest),
     actions.post_endpoint_test: Operation(Delivery, status=202),
     actions.post_redeliver: Operation(Delivery, status=202),
     live.get_live: Operation(None, ("event", *live.OF_LIVE)),
@@ -98,17 +98,22 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "bucket": BUCKET_SIZES,
     "state": DELIVERY_STATES,
     "event": live.EVENTS,
+    "doubtful": YES_NO,
     "events": dry_terms.CHOICES["events"],
     "types": dry_terms.CHOICES["types"],
     "verdicts": dry_terms.CHOICES["verdicts"],
 }
-_ONCE = ("since", "until", "limit", "cursor", "bucket", "state", "endpoint", "min_confidence", "endpoint_min_confidence")
+_ONCE = (
+    *("since", "until", "limit", "cursor", "bucket", "state", "endpoint", "doubtful"),
+    *("min_confidence", "endpoint_min_confidence"),
+)
 _EXPLAINED = {
     "since": "Heard since: a duration back from now (`24h`) or a time.",
     "until": "Heard before: a duration back from now or a time.",
     "text": 'All words, case and accents folded; `"a phrase"`; `prefix*`.',
     "claim": "Id of a claim.",
     "watch": "Name on the watchlist.",
+    "doubtful": "`true`: joined to a claim as the likeliest, and confirmed by nobody yet.",
     "cursor": "`next` of the page before.",
     "min_confidence": "Another `alerts.min_confidence`.",
     "endpoint_min_confidence": "Another `min_confidence` of the endpoint.",

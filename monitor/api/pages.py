@@ -101,7 +101,7 @@ async def get_claim_page(request: web.Request) -> web.Response:
     async with parts.database.read() as connection:
         found = await detail.find(connection, name_in_path(request, "id"), filters)
     if found is None:
-        raise Problem(404, "there is no claim with this id")
+        raise Problem(404, "there is no claim with this id; the first page leads to the new ones")
     most = max((day.mentions for day in found.timeline), default=1)
     return _page("claim.html", claim=found, most=most, later=filters.cursor is not None, logged_in=bool(parts.token))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -18,6 +18,8 @@ from monitor.stream import Stream
 Readiness = Callable[[], Awaitable[Sequence[str]]]
 # Says by which versions of classifier and register posts are judged now.
 Presently = Callable[[], Awaitable[Present]]
+# The jurisdictions of the authorities that propositions of the present lexicon name, by key.
+Authorities = Callable[[], Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class Parts:
     intake: Intake
     ready: Readiness
     present: Presently
+    authorities: Authorities
     role: str
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -24,6 +24,7 @@ cli.modules = {
     "claims": "monitor.cli.query",
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.query",
+    "mention": "monitor.cli.mention",
     "claim": "monitor.cli.show",
     "reviews": "monitor.cli.reviews",
     "explain": "monitor.cli.explain",
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = 1
     except (click.Abort, KeyboardInterrupt):
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:  # a group without a command: its help is the answer, line by line
+        print(error.format_message(), file=sys.stderr)
+        code = 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "exowatch"
         code = _say(f"{' '.join(error.format_message().split()).rstrip('.')}; see {where} --help", 2)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import msgspec
 
-from monitor.cli.database import opened
 from monitor.cli.evidence import evidence
 from monitor.cli.group import settings_of
+from monitor.cli.kept_register import ask, parsed, present_register
 from monitor.cli.output import Column, plain, print_json, print_page, short_time
-from monitor.store import Connection, registers
+from monitor.store import registers
 from monitor.store.registers import RegisterVersion, UnknownVersionError
 from monitor.topic import Register, TopicError, load_topic, register_folder
 from monitor.topic.difference import Difference, difference
-from monitor.topic.register import load_register, parse_register
+from monitor.topic.register import load_register
 from monitor.topic.restore import restore
 from monitor.words import Page, rfc3339
-
-T = TypeVar("T")
 
 _how = click.option(
     "--format", "how", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it."
@@ -31,7 +26,7 @@ _how = click.option(
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as it is listed: when it last came into force, and what differs from the one before it."""
+    """A version as it is listed: when it came into force, and what differs from the one before it."""
 
     version: str
     at: str
@@ -47,8 +42,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 @click.pass_context
 def history(context: click.Context, limit: int, how: Any) -> None:
     """List the versions of the register that judged posts, the newest first, and what each changed."""
-    versions = _ask(context, lambda connection: registers.versions(connection, limit + 1))
-    read = [_parsed(one) for one in versions]
+    versions = ask(context, lambda connection: registers.versions(connection, limit + 1))
+    read = [parsed(one) for one in versions]
     lines = [_line(one, register, before) for one, register, before in zip(versions, read, [*read[1:], None], strict=True)]
     columns = (
         Column("since", lambda one: short_time(one.at)),
@@ -71,10 +66,11 @@ def history(context: click.Context, limit: int, how: Any) -> None:
 def diff(context: click.Context, before: str, now: str | None, how: str) -> None:
     """Show what differs between two versions of the register; with one VERSION, between it and the files of the topic pack.
 
+    Where these cannot be read, the version that judges takes their place, and a line on stderr says so.
     The beginning of a version is enough where no other begins so.
     """
-    first = _parsed(_version(context, before))
-    second = _parsed(_version(context, now)) if now is not None else _present(context)
+    first = parsed(_version(context, before))
+    second = parsed(_version(context, now)) if now is not None else present_register(context)
     found = difference(first, second)
     if how == "json":
         print_json({"before": first.version, "now": second.version, **msgspec.structs.asdict(found)})
@@ -95,7 +91,7 @@ def rollback(context: click.Context, version: str) -> None:
     """
     settings = settings_of(context)
     kept = _version(context, version)
-    earlier = _parsed(kept)
+    earlier = parsed(kept)
     folder = register_folder(settings.topic_folder)
     try:
         load_topic(settings.topic_folder, register=earlier)
@@ -152,26 +148,6 @@ def _shown(value: str | None) -> str:
 
 def _version(context: click.Context, name: str) -> RegisterVersion:
     try:
-        return _ask(context, lambda connection: registers.find(connection, name))
+        return ask(context, lambda connection: registers.find(connection, name))
     except UnknownVersionError as error:
         raise click.ClickException(plain(str(error))) from None
-
-
-def _parsed(one: RegisterVersion) -> Register:
-    """The register of a kept version. Raises ClickException where this program cannot read it any more."""
-    try:
-        return parse_register(one.files, Path(one.version))
-    except TopicError as error:
-        raise click.ClickException(f"version {one.version} cannot be read: {error}") from None
-
-
-def _present(context: click.Context) -> Register:
-    return load_register(register_folder(settings_of(context).topic_folder))
-
-
-def _ask(context: click.Context, question: Callable[[Connection], Awaitable[T]]) -> T:
-    async def ask() -> T:
-        async with opened(settings_of(context)) as database, database.read() as connection:
-            return await question(connection)
-
-    return asyncio.run(ask())

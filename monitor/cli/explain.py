@@ -11,12 +11,12 @@ import click
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
+from monitor.cli.kept_register import present_topic
 from monitor.cli.output import plain, print_json
 from monitor.explain import Explanation, Present, not_on_record
 from monitor.explain import explain as explained
 from monitor.settings import Settings
 from monitor.store.facts import Facts, facts
-from monitor.topic import load_topic
 from workers.readers import version_of
 
 _MARGIN = 16  # characters before a sentence: whether the step was passed, and its name
@@ -30,12 +30,15 @@ _NARROWEST = 40
 )
 @click.pass_context
 def explain(context: click.Context, mention_id: str, how: str) -> None:
-    """Say step by step why a mention did or did not raise an alert."""
+    """Say step by step why a mention did or did not raise an alert.
+
+    Where the register's files cannot be read, the version that judges takes their place, and a line on stderr says so.
+    """
     settings = settings_of(context)
     found = asyncio.run(_read(settings, mention_id))
     if found is None:
         raise click.ClickException(not_on_record(plain(mention_id)))
-    topic = load_topic(settings.topic_folder)
+    topic = present_topic(context)
     present = Present(classifier=version_of(settings.classifier, topic), register=topic.register.version)
     explanation = explained(found, topic.keywords.where(found.mention.text or ""), present, settings)
     if how == "json":

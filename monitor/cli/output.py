@@ -118,6 +118,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, as a person says it: `1 mention`, `1,200 mentions`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def short_time(time: str | None) -> str:
     """A time as tables show it, to the minute, in UTC."""
     return "" if time is None else time[:16].replace("T", " ")

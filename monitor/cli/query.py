@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,12 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.cli.database import opened
 from monitor.cli.dry_run import dry_run_options, show_dry_run, without_dry_run
 from monitor.cli.group import cli, settings_of
-from monitor.cli.output import Column, Format, format_option, print_page, short_time
+from monitor.cli.output import Column, Format, format_option, plain, print_page, short_time
+from monitor.settings import Settings
 from monitor.store import FilterError, Filters, parse_filters
 from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
 from monitor.store import sources as stored_sources
+from monitor.topic import load_watchlist
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,23 +47,45 @@ def filter_options(function: F) -> F:
     """Adds the filters of every list; one that is repeated means "or"."""
     for name, repeatable, explained in reversed(_FILTERS):
         function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
-    return function
+    explained = "Joined to a claim as the likeliest, and confirmed by nobody yet."
+    return click.option("--doubtful", is_flag=True, help=explained)(function)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:
     """The filters from a command's options. Raises UsageError."""
-    asked = {name: [value] if isinstance(value, str) else list(value) for name, value in given.items() if value}
     try:
-        return parse_filters(asked)
+        return parse_filters({name: _values(value) for name, value in given.items() if value})
     except FilterError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
 
 
+def _values(value: Any) -> list[str]:
+    """The values of an option, as a user writes them over HTTP."""
+    if value is True:
+        return ["true"]
+    return [value] if isinstance(value, str) else list(value)
+
+
+def say_unwatched(settings: Settings, names: Sequence[str]) -> None:
+    """Names on stderr what is asked for and not on the watchlist: what was tagged with it when it was is still found."""
+    if not names:
+        return
+    known = load_watchlist(settings.topic_folder, settings.watchlist_file).names
+    folded = {name.casefold(): name for name in known}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name.casefold(), folded, n=1)
+            meant = f"; did you mean {folded[near[0]]}?" if near else "; names stand in watchlist.yaml of the topic pack"
+            print(plain(f"exowatch: {name[:80]} is not on the watchlist{meant}"), file=sys.stderr)
+
+
 def _list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
     filters = filters_of(given)
+    settings = settings_of(context)
+    say_unwatched(settings, filters.watch)
 
     async def read() -> Page[Any]:
-        async with opened(settings_of(context)) as database, database.read() as connection:
+        async with opened(settings) as database, database.read() as connection:
             return await lister(connection, filters)
 
     try:

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.cli.output import plain, print_json
+from monitor.cli.output import counted, plain, print_json
 from monitor.cli.query import filters_of
 from monitor.settings import Settings
 from monitor.store.filters import number_range
@@ -37,14 +37,15 @@ from workers.rejudge import Applied, Outlook, Rejudging
 def rejudge(context: click.Context, since: str | None, until: str | None, yes: bool, how: str) -> None:
     """Run history through the present classifier and register: say what would change, then change it.
 
-    Mentions whose text is on record and that other versions judged are read again. On a terminal it asks before it changes
-    anything; elsewhere it only says, unless --yes is given. What is changed raises no alert but claim.verdict_changed. A daemon
-    may run meanwhile. Interrupted, it has done what it has done, and goes on when it is run again.
+    Mentions whose text is on record and that other versions judged are read again; in all of them the names of the present
+    watchlist are looked for. On a terminal it asks before it changes anything; elsewhere it only says, unless --yes is given.
+    What is changed raises no alert but claim.verdict_changed. A daemon may run meanwhile. Interrupted, it has done what it has
+    done, and goes on when it is run again.
     """
     log_as_asked(context, logging.WARNING)
     settings = settings_of(context)
     places = number_range(filters_of({"since": since, "until": until}))
-    topic = load_topic(settings.topic_folder)
+    topic = load_topic(settings.topic_folder, settings.watchlist_file)
     with asyncio.Runner() as runner, _rejudging(runner, settings, topic) as run:
         total = sum(runner.run(run.count(places))[:1])
         with _progress("reading", total) as advance:
@@ -120,18 +121,27 @@ def _progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
 
 
 def _print(one: Outlook) -> None:
-    print(f"{one.judged:,} mentions were judged by other versions than {plain(one.classifier)} and register {one.register}")
-    print(f"{one.up_to_date:,} are up to date")
+    judged = f"{_were(one.judged, 'mention')} judged by other versions"
+    print(f"{judged} than {plain(one.classifier)} and register {one.register}")
+    print(f"{one.up_to_date:,} {'is' if one.up_to_date == 1 else 'are'} up to date")
     if one.failed:
         print(f"{one.failed:,} cannot be read now and stay as they are")
     print(f"{one.other_claims:,} would carry other claims: {one.gained:,} gained, {one.lost:,} lost")
     _examples("gained", one.gained_examples)
     _examples("lost", one.lost_examples)
     print(f"{one.read_otherwise:,} would be read otherwise, with the same claims")
-    print(f"{one.verdicts_changed:,} claims would get another verdict")
+    print(f"{counted(one.verdicts_changed, 'claim')} would get another verdict")
     for change in one.verdict_examples:
-        print("  " + plain(f"{change.before} -> {change.now}  {change.claim_id}  {change.claim} ({change.mentions} mentions)"))
-    print(f"{one.alerts_on + one.alerts_off:,} alert flags would change: {one.alerts_on:,} set, {one.alerts_off:,} taken away")
+        heard = counted(change.mentions, "mention")
+        print("  " + plain(f"{change.before} -> {change.now}  {change.claim_id}  {change.claim} ({heard})"))
+    flags = counted(one.alerts_on + one.alerts_off, "alert flag")
+    print(f"{flags} would change: {one.alerts_on:,} set, {one.alerts_off:,} taken away")
+    if one.other_names:
+        print(f"{counted(one.other_names, 'mention')} would be found by other names of the watchlist")
+
+
+def _were(number: int, noun: str) -> str:
+    return f"{counted(number, noun)} {'was' if number == 1 else 'were'}"
 
 
 def _examples(what: str, examples: list[Any]) -> None:
@@ -140,7 +150,10 @@ def _examples(what: str, examples: list[Any]) -> None:
 
 
 def _print_applied(one: Applied) -> None:
-    print(f"{one.mentions:,} mentions are judged by the present versions, {one.told:,} changed verdicts were told")
+    judged = f"{counted(one.mentions, 'mention')} {'is' if one.mentions == 1 else 'are'} judged by the present versions"
+    print(f"{judged}, {_were(one.told, 'changed verdict')} told")
+    if one.renamed:
+        print(f"{_were(one.renamed, 'mention')} looked through for the present watchlist's names, which differ")
     if one.passed_over:
         print(f"{one.passed_over:,} were edited, deleted or judged anew meanwhile and stay as they are")
     if one.interrupted:

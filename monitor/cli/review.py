@@ -11,12 +11,12 @@ import click
 
 from monitor.cli.database import opened
 from monitor.cli.group import settings_of
-from monitor.cli.output import plain, short_time
-from monitor.store import Filters
-from monitor.store import detail as stored
+from monitor.cli.output import counted, plain, short_time
+from monitor.settings import Settings
 from monitor.store.detail import ClaimDetail
-from monitor.store.reviewing import ReviewRequest, carry_out
+from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out
 from monitor.store.reviews import NoSuchClaimError, Review, ReviewConflictError, ReviewError
+from monitor.topic import TopicError, lexicon_folder, load_lexicon
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +29,7 @@ _DONE = {
     "mute": "muted {id}; it raises nothing meanwhile",
     "unmute": "unmuted {id}",
     "merge": "merged {id} into {now}; what is heard of either is of that claim",
+    "unmerge": "took the merge of {id} back; it is a claim of its own again",
     "split": "split {now} off from {id}",
 }
 
@@ -42,7 +43,13 @@ def review_options(function: F) -> F:
             click.option("--for", "duration", metavar="DURATION", help='mute: for how long, as in "7d" (else for good).'),
             click.option("--until", metavar="TIME", help="mute: until when."),
             click.option("--into", metavar="ID", help="merge: the claim that it goes into."),
-            click.option("--mention", "mentions", metavar="ID", multiple=True, help="split: a mention to split off; repeatable."),
+            click.option(
+                "--mention",
+                "mentions",
+                metavar="ID",
+                multiple=True,
+                help="split: a mention to split off; confirm: one whose place here is confirmed, and not the claim; repeatable.",
+            ),
             click.option("--as", "sentence", metavar="SENTENCE", help="split: what the new claim is, in one plain sentence."),
         )
     ):
@@ -50,29 +57,47 @@ def review_options(function: F) -> F:
     return function
 
 
-def review(context: click.Context, claim_id: str, asked: ReviewRequest) -> tuple[str, ClaimDetail | None]:
+def review(context: click.Context, claim_id: str, asked: ReviewRequest) -> tuple[str, Reviewed]:
     """Does what was asked; what was done, in words, and the claim that holds now. Raises ClickException."""
     reviewer = asked.reviewer or _login_name(context)
+    settings = settings_of(context)
+    authorities = _authorities(settings) if asked.action == "merge" else {}
 
-    async def act() -> tuple[str, ClaimDetail | None]:
-        async with opened(settings_of(context)) as database, database.write() as connection:
-            now = await carry_out(connection, claim_id, asked, reviewer, _CALLED)
-            return now, await stored.find(connection, now, Filters())
+    async def act() -> Reviewed:
+        async with opened(settings) as database:
+            return await database.write_again(lambda to: carry_out(to, claim_id, asked, reviewer, _CALLED, authorities))
 
     try:
-        now, found = asyncio.run(act())
+        now = asyncio.run(act())
     except (NoSuchClaimError, ReviewConflictError) as error:
         raise click.ClickException(plain(str(error))) from None
     except ReviewError as error:
         raise click.UsageError(plain(str(error)), context) from None
-    renamed = asked.action not in ("merge", "split") and now != claim_id
-    done = _DONE[asked.action].format(id=now if renamed else plain(claim_id), now=now)
-    return done + (f" (what {plain(claim_id)} was merged into)" if renamed else ""), found
+    return _in_words(claim_id, asked, now), now
+
+
+def _authorities(settings: Settings) -> dict[str, str]:
+    """The jurisdictions that the lexicon's propositions name; none where it cannot be read: a merge needs no lexicon."""
+    try:
+        return load_lexicon(lexicon_folder(settings.topic_folder)).authorities
+    except TopicError:
+        return {}
+
+
+def _in_words(claim_id: str, asked: ReviewRequest, now: Reviewed) -> str:
+    renamed = asked.action not in ("merge", "split") and now.id != claim_id
+    name = now.id if renamed else plain(claim_id)
+    if asked.action == "confirm" and asked.mentions:
+        done = f"confirmed that {', '.join(map(plain, asked.mentions))} say {name}"
+    else:
+        done = _DONE[asked.action].format(id=name, now=now.id)
+    return done + (f" (what {plain(claim_id)} was merged into)" if renamed else "")
 
 
 def print_standing(one: ClaimDetail) -> None:
     """How a claim stands after a review: its id, state, verdict and sentence, and how far it was heard."""
-    print(plain(f"{one.id} is {standing(one)}, {one.verdict} ({one.basis}), {one.mentions} mentions by {one.authors} authors:"))
+    spread = f"{counted(one.mentions, 'mention')} by {counted(one.authors, 'author')}"
+    print(plain(f"{one.id} is {standing(one)}, {one.verdict} ({one.basis}), {spread}:"))
     print(plain(one.claim))
 
 

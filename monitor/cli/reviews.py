@@ -11,7 +11,9 @@ import click
 from monitor import words
 from monitor.cli.database import opened
 from monitor.cli.group import Commands, cli, settings_of
+from monitor.cli.output import counted
 from monitor.store.labelled import reviewed_posts
+from monitor.topic import lexicon_folder, load_lexicon
 
 
 @cli.group(cls=Commands, epilog="Example:  exowatch reviews export reviewed.jsonl")
@@ -29,7 +31,8 @@ def export(context: click.Context, file: IO[bytes]) -> None:
     dismissed is left out of its labels.
     """
     posts, claims, without = asyncio.run(_export(context, file))
-    print(f"{posts} posts with {claims} claims; {without} of them carry none, since all were dismissed", file=sys.stderr)
+    none = f"{without} of them carr{'ies' if without == 1 else 'y'} none, since all were dismissed"
+    print(f"{counted(posts, 'post')} with {counted(claims, 'claim')}; {none}", file=sys.stderr)
     if not posts:
         raise click.ClickException(
             "no post has all of its claims reviewed; `exowatch claim ID confirm` or `exowatch claim ID dismiss` does it"
@@ -38,8 +41,10 @@ def export(context: click.Context, file: IO[bytes]) -> None:
 
 async def _export(context: click.Context, file: IO[bytes]) -> tuple[int, int, int]:
     posts = claims = without = 0
-    async with opened(settings_of(context)) as database, database.read() as connection:
-        async for post in reviewed_posts(connection):
+    settings = settings_of(context)
+    numbered = load_lexicon(lexicon_folder(settings.topic_folder)).numbered
+    async with opened(settings) as database, database.read() as connection:
+        async for post in reviewed_posts(connection, numbered):
             file.write(words.encode(post) + b"\n")
             posts += 1
             claims += len(post.claims)

@@ -12,7 +12,7 @@ import msgspec
 from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
 from monitor.cli.lineage import print_lineage, print_timeline
-from monitor.cli.output import Column, plain, print_json, print_table, short_time
+from monitor.cli.output import Column, counted, plain, print_json, print_table, short_time
 from monitor.cli.review import print_standing, review, review_line, review_options, standing
 from monitor.store import Filters
 from monitor.store import detail as stored
@@ -36,7 +36,8 @@ _OCCURRENCES = 50
 def claim(context: click.Context, /, claim_id: str, action: Any, why: bool, how: str, **given: Any) -> None:
     """Show one claim: its verdict and evidence, its days, where it came from, where it was said, what was told of it.
 
-    With an action, review it: confirm, dismiss, reopen, mute (--for or --until), unmute, merge (--into), split (--mention, --as).
+    With an action, review it: confirm (also only what some mentions say, --mention), dismiss, reopen, mute (--for or --until),
+    unmute, merge (--into), unmerge (with the id that was merged), split (--mention, --as).
     """
     if action is not None:
         if why:
@@ -47,8 +48,9 @@ def claim(context: click.Context, /, claim_id: str, action: Any, why: bool, how:
             print_json(now)
         else:
             print(done)
-            if now is not None:
-                print_standing(now)
+            print_standing(now)
+            if now.warning is not msgspec.UNSET:
+                print(plain(f"Warning: {now.warning}."))
         return
     chosen = given.pop("mentions") if why else ()
     if any(given.values()):
@@ -99,7 +101,10 @@ def _print(one: ClaimDetail) -> None:
     if verdicts:
         print(f"Verdicts: {plain(verdicts)}")
     print(f"Seen: {short_time(one.first_seen)} to {short_time(one.last_seen)} UTC")
-    print(plain(f"Spread: {one.mentions} mentions by {one.authors} authors" + (f" on {platforms}" if platforms else "")))
+    spread = f"{counted(one.mentions, 'mention')} by {counted(one.authors, 'author')}"
+    print(plain(f"Spread: {spread}" + (f" on {platforms}" if platforms else "")))
+    if one.doubtful:
+        print(f"Doubtful: {counted(one.doubtful, 'occurrence')}; exowatch mentions --claim {one.id} --doubtful lists where")
     _section("Evidence")
     for entry in one.evidence:
         print(plain(f"- [{entry.id}] {entry.citation} {entry.url or ''}"))

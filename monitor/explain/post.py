@@ -57,13 +57,13 @@ def _matched(facts: Facts, keywords: Sequence[Keyword]) -> Step:
 
 
 def _read(facts: Facts, present: Present) -> Step:
-    said = f"read by the classifier {facts.classifier} as {'' if facts.mention.relevant else 'not '}about the topic"
-    said += f", and held against the register {facts.register}"
+    said = f"read by the classifier {facts.mention.classifier} as {'' if facts.mention.relevant else 'not '}about the topic"
+    said += f", and held against the register {facts.mention.register}"
     changed = [
         f"the {what} is now {now}"
         for what, then, now in (
-            ("classifier", facts.classifier, present.classifier),
-            ("register", facts.register, present.register),
+            ("classifier", facts.mention.classifier, present.classifier),
+            ("register", facts.mention.register, present.register),
         )
         if then != now
     ]

@@ -26,6 +26,7 @@ from monitor.store import (
     spending,
     texts,
     verdicts,
+    watching,
 )
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
@@ -57,4 +58,5 @@ __all__ = [
     "spending",
     "texts",
     "verdicts",
+    "watching",
 ]

@@ -43,6 +43,7 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
             (alert.c.claim_id, filters.claim),
             (mention.c.source, filters.source),
             (mention.c.platform, filters.platform),
+            (occurrence.c.sure, (False,) if filters.doubtful else ()),
         )
         if values
     ]

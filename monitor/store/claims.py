@@ -20,7 +20,7 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
     """The claims that pass the filters, the latest first seen first.
 
     `since` and `until` keep claims that were heard in that time; `text` looks in the claim's sentence; stance, source,
-    platform and watch ask for an occurrence like that. Raises FilterError for a cursor of another list.
+    platform, watch and doubtful ask for an occurrence like that. Raises FilterError for a cursor of another list.
     """
     filters = await of_present(connection, filters)
     query = (
@@ -64,7 +64,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(claim.c.last_seen_ms >= filters.since)
     if filters.until is not None:
         conditions.append(claim.c.first_seen_ms < filters.until)
-    asked = [
+    asked: list[ColumnElement[bool]] = [
         column.in_(values)
         for column, values in (
             (occurrence.c.stance, filters.stance),
@@ -73,11 +73,15 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         )
         if values
     ]
+    if filters.doubtful:
+        asked.append(~occurrence.c.sure)
     of_mention = occurrence.c.mention_id == mention.c.id
     if filters.watch:
         # Once, from the mentions that speak of the names: they are few beside all that carry a claim.
         named = mention_watch.c.name.in_(filters.watch) & (mention_watch.c.mention_id == occurrence.c.mention_id)
         conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(named, *([of_mention, *asked] if asked else []))))
+    elif filters.doubtful:  # likewise
+        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(*asked, *([of_mention] if len(asked) > 1 else []))))
     elif asked:
         conditions.append(select(1).where(and_(occurrence.c.claim_id == claim.c.id, of_mention, *asked)).exists())
     return conditions

@@ -11,12 +11,13 @@ import asyncio
 import inspect
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
+import stamina
 import structlog
 from alembic import command
 from alembic.config import Config
@@ -29,6 +30,11 @@ from sqlalchemy.util import await_only
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
+# To give way now and then is how writers share a database: no news, and nothing that a command should print among its answers.
+stamina.instrumentation.set_on_retry_hooks(())
+_TRIES = 6
 _BUSY_MS = 5_000  # how long a writer waits for another process's transaction before it gives up
 _LOOK_MS = 50
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -41,6 +47,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - a state that passes, not a fault of the caller
     """The database is down, locked or full: try again later, nothing was written."""
+
+
+class StoreContended(StoreUnavailable):
+    """This transaction had to give way to another writer (PostgreSQL): try again at once, nothing was written."""
 
 
 class Database:
@@ -63,6 +73,17 @@ class Database:
         # On SQLite writers wait here, in order, and not in its busy loop.
         async with self._turn, self._connected(self._writer) as connection:
             yield connection
+
+    async def write_again(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Does `work` in a transaction, and from its beginning again where it had to give way to another writer. Raises
+        StoreUnavailable, and what the work raises."""
+        async for attempt in stamina.retry_context(
+            on=StoreContended, attempts=_TRIES, timeout=None, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+        ):
+            with attempt:
+                async with self.write() as connection:
+                    return await work(connection)
+        raise AssertionError
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -102,6 +123,8 @@ class Database:
                 yield connection
         except DBAPIError as error:
             if _passes(error):
+                if _gave_way(error):
+                    raise StoreContended(f"another writer of the database {self.where} went first: {reason_of(error)}") from error
                 check = "; check store.url" if _refused(error) else ""
                 raise StoreUnavailable(f"the database {self.where} cannot be used now: {reason_of(error)}{check}") from error
             raise
@@ -119,6 +142,11 @@ def reason_of(error: DBAPIError) -> str:
 # to give way in), and never in what was asked of it.
 _NOT_OURS = ("08", "28", "3D", "40", "53", "57P", "58", "25006", "42501")
 _SQLITE_SIGNS = ("locked", "disk is full", "disk i/o", "readonly", "unable to open", "no space")
+
+
+def _gave_way(error: DBAPIError) -> bool:
+    """Whether PostgreSQL took the transaction back for another one's sake: a deadlock, or two that cannot both be."""
+    return str(getattr(error.orig, "sqlstate", "")).startswith("40")
 
 
 def _refused(error: DBAPIError) -> bool:

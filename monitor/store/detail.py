@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, mentions, reviews
@@ -38,11 +38,13 @@ class ClaimDetail(Claim, frozen=True, kw_only=True):
     what people said of it, the oldest first. `watch` says in how many of its mentions a name of the watchlist stands.
 
     `proposition` and `number` are what occurrences have to share to be of this claim: a key of the lexicon (none where a review
-    split the claim off) and, where the proposition has one, the number that the posts name.
+    split the claim off) and, where the proposition has one, the number that the posts name. `doubtful` are the occurrences that
+    were joined as the likeliest, and that nobody has confirmed yet.
     """
 
     proposition: str | None
     number: str | None
+    doubtful: int
     timeline: list[Day]
     lineage: Lineage
     watch: dict[str, int]
@@ -60,11 +62,13 @@ async def find(connection: AsyncConnection, claim_id: str, filters: Filters) -> 
     of_claim = msgspec.structs.replace(filters, claim=(claim_id,))
     page = await mentions.page(connection, of_claim)
     identity = (await connection.execute(select(claim.c.proposition, claim.c.number).where(claim.c.id == claim_id))).one()
+    unsure = select(func.count()).where(occurrence.c.claim_id == claim_id, ~occurrence.c.sure)
     lineage, timeline = await trace(connection, claim_id)
     return ClaimDetail(
         **msgspec.structs.asdict(found),
         proposition=identity.proposition or None,
         number=identity.number,
+        doubtful=(await connection.execute(unsure)).scalar_one(),
         timeline=timeline,
         lineage=lineage,
         watch=await watched(connection, claim_id),

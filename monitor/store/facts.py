@@ -50,8 +50,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     mention: Mention
     fresh: bool
-    classifier: str
-    register: str
     claims: dict[str, AboutClaim]
     raised: tuple[Raised, ...]
     disabled: dict[str, str]
@@ -63,14 +61,11 @@ async def facts(connection: AsyncConnection, name: str) -> Facts | None:
     number = None if found is None else stored_id("m", found.id)
     if found is None or number is None:
         return None
-    read = select(mention.c.fresh, mention.c.classifier, mention.c.register).where(mention.c.id == number)
-    row = (await connection.execute(read)).one()
+    fresh = (await connection.execute(select(mention.c.fresh).where(mention.c.id == number))).scalar_one()
     stopped = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.state == "disabled"))
     return Facts(
         mention=found,
-        fresh=row.fresh,
-        classifier=row.classifier,
-        register=row.register,
+        fresh=fresh,
         claims=await _about(connection, number, sorted({one.claim_id for one in found.claims})),
         raised=await _raised(connection, number),
         disabled={row.name: row.reason or "" for row in stopped},

@@ -19,7 +19,14 @@ MAX_LIMIT = 500
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
 _QUOTED = 64  # characters of what was asked that an error repeats
-_CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES, "state": CLAIM_STATES}
+YES_NO = ("true", "false")
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "type": CLAIM_TYPES,
+    "verdict": VERDICTS,
+    "stance": STANCES,
+    "state": CLAIM_STATES,
+    "doubtful": YES_NO,
+}
 
 
 class FilterError(ValueError):
@@ -29,7 +36,8 @@ class FilterError(ValueError):
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is asked for. Values of one filter mean "or", different filters mean "and"; empty means any.
 
-    `since` and `until` (exclusive) are times at which exowatch heard the post, in ms. `cursor`: the last item of the page before.
+    `since` and `until` (exclusive) are times at which exowatch heard the post, in ms. `doubtful` asks for an occurrence that was
+    joined to its claim as the likeliest. `cursor`: the last item of the page before.
     """
 
     since: int | None = None
@@ -42,6 +50,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     claim: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
     text: tuple[Term, ...] = ()
+    doubtful: bool = False
     state: tuple[str, ...] = ()  # of claims, and only their list takes it
     limit: int = DEFAULT_LIMIT
     cursor: tuple[Any, ...] | None = None
@@ -49,10 +58,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def of_occurrence(self) -> bool:
         """Whether the filters ask for something about a mention's claims."""
-        return bool(self.type or self.verdict or self.stance or self.claim)
+        return bool(self.type or self.verdict or self.stance or self.claim or self.doubtful)
 
 
-FILTER_NAMES = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "limit", "cursor")
+FILTER_NAMES = (
+    *("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "doubtful"),
+    *("limit", "cursor"),
+)
 CLAIM_FILTER_NAMES = ("state", *FILTER_NAMES)  # of the list of claims
 
 
@@ -76,6 +88,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             claim=tuple(given.get("claim", ())),
             state=_choices(given, "state"),
             watch=tuple(given.get("watch", ())),
+            doubtful=_choices(given, "doubtful")[-1:] == ("true",),
             text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import search
+from monitor.store import registers, search
 from monitor.store.authors import shown_author
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
 from monitor.store.merged import of_present
@@ -55,8 +55,12 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     by_number = {row.id: row for row in rows}
     claims = await _occurrences(connection, {number: row.text for number, row in by_number.items()})
     watch = await _names(connection, list(by_number))
+    force = await registers.in_force(connection)
+    held = force.version if force is not None and force.held else None  # whatever a mention was read by
     return [
-        _mention(by_number[number], claims.get(number, ()), watch.get(number, ())) for number in numbers if number in by_number
+        _mention(by_number[number], claims.get(number, ()), watch.get(number, ()), held)
+        for number in numbers
+        if number in by_number
     ]
 
 
@@ -131,12 +135,13 @@ def matching(dialect: str, filters: Filters, *, rare: bool = False) -> tuple[Sel
 
 def of_occurrence(filters: Filters) -> ColumnElement[bool]:
     """What the filters ask of an occurrence."""
-    return _among(
+    asked = _among(
         (occurrence.c.type, filters.type),
         (occurrence.c.verdict, filters.verdict),
         (occurrence.c.stance, filters.stance),
         (occurrence.c.claim_id, filters.claim),
     )
+    return and_(asked, ~occurrence.c.sure) if filters.doubtful else asked
 
 
 def _of_mention(filters: Filters) -> ColumnElement[bool]:
@@ -161,9 +166,9 @@ def _by_words_and_tags(filters: Filters, *, rare: bool) -> tuple[Select[Any], An
         hits = query.where(number >= low, number < high).cte("hits").prefix_with("MATERIALIZED")
         number = hits.c.id
         query = select(number)
-    if sum(map(bool, (filters.type, filters.verdict, filters.stance, filters.claim))) > 1:
-        # Tags say that a mention has all of it, and not that one claim of it has. Within bounds, since the planner may walk the
-        # claims beside the text, and would begin at the newest of all.
+    if filters.doubtful or sum(map(bool, (filters.type, filters.verdict, filters.stance, filters.claim))) > 1:
+        # Tags say that a mention has all of it, and not that one claim of it has, nor that it is doubtful. Within bounds, since
+        # the planner may walk the claims beside the text, and would begin at the newest of all.
         within = (occurrence.c.mention_id >= low, occurrence.c.mention_id < high)
         query = query.where(*_carrying(number, filters, *within))
     return query, number
@@ -237,7 +242,7 @@ def _reading(row: Any) -> str:
     return str(row.why).removesuffix(".") + likely + moved
 
 
-def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...]) -> Mention:
+def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...], held: str | None) -> Mention:
     return Mention(
         id=public_id("m", row.id),
         platform=row.platform,
@@ -256,4 +261,6 @@ def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...]) -
         alert=row.alert,
         claims=claims,
         watch=watch,
+        classifier=row.classifier,
+        register=held or row.register,
     )

@@ -3,7 +3,8 @@
 Everything here may be repeated: a batch that was committed and comes again changes nothing.
 
 Several processes may record at once. A row that one writes, the others wait for until it commits, so all take them in one order:
-new mentions, then those to be edited, then claims, each sorted by their keys. Whatever else is written belongs to one of these.
+new mentions by their names, then those to be edited by their ids, then claims by theirs. Whatever else is written belongs to one
+of these.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import recount
@@ -23,7 +24,7 @@ from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
-from monitor.store.standing import Standings, last_put_forward, standings, touch_claims
+from monitor.store.standing import Said, Standings, forget_silent, last_put_forward, standings, touch_claims
 from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
@@ -91,12 +92,10 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
     stored = sorted(await insert_new(connection, mention, [_mention_row(n, judged) for n, judged in in_order]))
     written = {number: by_number[number] for number in stored}
     lost: list[tuple[str, str]] = []  # (claim id, platform) that an edit took away
+    said: set[Said] = set()  # what edited posts put forward before
     edited: list[int] = []
-    for number, judged in in_order:
-        if number in written:
-            continue
-        mention_id = await _edit(connection, judged, lost)
-        if mention_id is not None:
+    for mention_id, judged in await _known(connection, [one for n, one in in_order if n not in written]):
+        if await _edit(connection, mention_id, judged, lost, said):
             edited.append(mention_id)
             written[mention_id] = judged
     written = dict(sorted(written.items(), key=lambda one: one[1].number))
@@ -108,14 +107,14 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
         mention_watch,
         [{"mention_id": number, "name": name} for number, one in written.items() for name in sorted(set(one.watch))],
     )
-    outgoing = await _put_under_claims(connection, written, lost)
+    outgoing = await _put_under_claims(connection, written, lost, said)
     raised.extend(outgoing)
     alerts = {one.id: one.mention_id for one in outgoing}
     return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written))
 
 
 async def _put_under_claims(
-    connection: AsyncConnection, written: dict[int, Judged], lost: list[tuple[str, str]]
+    connection: AsyncConnection, written: dict[int, Judged], lost: list[tuple[str, str]], said: set[Said]
 ) -> list[Outgoing]:
     """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out."""
     spoken_of = sorted(
@@ -131,6 +130,7 @@ async def _put_under_claims(
     written, otherwise = as_held(written, touched.claims)
     rows = [row for number, judged in written.items() for row in occurrence_rows(number, judged)]
     await _insert_many(connection, occurrence, rows)
+    await forget_silent(connection, said)
     await recount.mentions(connection, otherwise)
     standing = Standings(await standings(connection, before, spoken_of), touched.new_authors)
     wanted: list[tuple[AlertDraft, str | None, int | None]] = []
@@ -171,21 +171,41 @@ async def _free_numbers(connection: AsyncConnection, batch: list[Judged]) -> dic
         looked_at |= unknown
 
 
-async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[str, str]]) -> int | None:
-    """Brings a known mention to a later text; None where it has this text, or a later one, or was erased."""
+async def _known(connection: AsyncConnection, batch: list[Judged]) -> list[tuple[int, Judged]]:
+    """Of posts that are on record those that may have changed since, by the ids of their mentions and in that order."""
+    if not batch:
+        return []
+    by_name = {(one.post.platform, one.post.id): one for one in batch}
+    names = tuple_(mention.c.platform, mention.c.platform_id).in_(list(by_name))
+    rows = await connection.execute(select(mention).where(names))
+    found = [(row, by_name[row.platform, row.platform_id]) for row in rows]
+    # What is known is not held up: only what is an edit as far as one can see is looked at under a lock.
+    return sorted(((row.id, one) for row, one in found if _is_edit(row, one)), key=lambda pair: int(pair[0]))
+
+
+def _is_edit(row: Any, judged: Judged) -> bool:
+    later: bool = row.text_version != judged.post.version and row.entry_number < judged.number
+    return later and row.state not in ("deleted", "expired")
+
+
+async def _edit(
+    connection: AsyncConnection, mention_id: int, judged: Judged, lost: list[tuple[str, str]], said: set[Said]
+) -> bool:
+    """Brings a known mention to a later text; False where it has this text, or a later one, or was deleted."""
     post = judged.post
-    its = select(mention).where(mention.c.platform == post.platform, mention.c.platform_id == post.id)
-    for look in (its, its.with_for_update(key_share=True)):  # what is known is not held up, nor what merely refers to the mention
-        row = (await connection.execute(look)).one()
-        if row.text_version == post.version or row.entry_number >= judged.number or row.state in ("deleted", "expired"):
-            return None
+    # Whoever merely refers to the mention is not held up.
+    row = (await connection.execute(select(mention).where(mention.c.id == mention_id).with_for_update(key_share=True))).one()
+    if not _is_edit(row, judged):
+        return False
     values = _mention_row(row.id, judged) | {"state": "edited", "edited_ms": judged.seen_ms, "seen_ms": row.seen_ms}
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))
-    gone = await connection.execute(delete(occurrence).where(occurrence.c.mention_id == row.id).returning(occurrence.c.claim_id))
-    lost.extend((claim_id, post.platform) for claim_id in {claim_id for (claim_id,) in gone})
+    its = delete(occurrence).where(occurrence.c.mention_id == row.id)
+    gone = set(await connection.execute(its.returning(occurrence.c.claim_id, recount.put_forward)))
+    lost.extend((claim_id, post.platform) for claim_id in {claim_id for claim_id, _ in gone})
+    said.update((claim_id, row.platform, row.author) for claim_id, forward in gone if forward and row.author is not None)
     await connection.execute(delete(mention_watch).where(mention_watch.c.mention_id == row.id))
     await erase_texts(connection, [row.id])
-    return int(row.id)
+    return True
 
 
 async def _insert_many(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> None:

@@ -12,10 +12,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import recount
+from monitor.store import recount, registers
 from monitor.store.judged import Judged, Origin
 from monitor.store.own_claims import join_own_claims
 from monitor.store.record import occurrence_rows
+from monitor.store.registers import InForce
 from monitor.store.reviewed import as_reviewed
 from monitor.store.standing import touch_claims
 from monitor.store.tables import claim, mention, mention_text, occurrence
@@ -61,7 +62,7 @@ async def count(connection: AsyncConnection, places: tuple[int, int], classifier
     """How many mentions of these ids (from inclusive to exclusive) have a text and were not judged by these versions, and how
     many were.
     """
-    numbers: Any = select(func.count(), func.count().filter(_by_others(classifier, register)))
+    numbers: Any = select(func.count(), func.count().filter(await _by_others(connection, classifier, register)))
     query = _with_text(numbers, places)
     everything, others = (await connection.execute(query)).one()
     return int(others), int(everything - others)
@@ -72,7 +73,7 @@ async def after(
 ) -> list[OnFile]:
     """The next mentions of these ids that have a text and were not judged by these versions, in the order of their ids."""
     query = _with_text(select(mention, mention_text.c.text), places).where(
-        mention.c.id > number, _by_others(classifier, register)
+        mention.c.id > number, await _by_others(connection, classifier, register)
     )
     rows = list(await connection.execute(query.order_by(mention.c.id).limit(limit)))
     found: dict[int, list[Mapping[str, Any]]] = {row.id: [] for row in rows}
@@ -167,8 +168,11 @@ def _with_text(query: Select[Any], places: tuple[int, int]) -> Select[Any]:
     return joined.where(mention.c.id >= low, mention.c.id < high, mention.c.state != "deleted")
 
 
-def _by_others(classifier: str, register: str) -> ColumnElement[bool]:
-    return or_(mention.c.classifier != classifier, mention.c.register != register)
+async def _by_others(connection: AsyncConnection, classifier: str, register: str) -> ColumnElement[bool]:
+    others = mention.c.classifier != classifier
+    if await registers.in_force(connection) == InForce(version=register, held=True):
+        return others  # all claims are held against this register, so whatever another one said is said no more
+    return or_(others, mention.c.register != register)
 
 
 def _on_file(row: Any, occurrences: Occurrences) -> OnFile:

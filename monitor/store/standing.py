@@ -8,14 +8,17 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import Integer, bindparam, case, func, or_, select, update
+from sqlalchemy import Integer, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import AlertDraft
-from monitor.store.tables import alert, claim, claim_author, claim_platform
+from monitor.store.recount import putting_forward
+from monitor.store.tables import alert, claim, claim_author, claim_platform, mention, occurrence
 from monitor.store.upsert import upsert
 from monitor.words import AlertKind, Occurrence, now_ms
+
+Said = tuple[str, str, str]  # claim id, platform, author
 
 
 class Standing(msgspec.Struct, kw_only=True):
@@ -257,6 +260,23 @@ async def _count_authors(connection: AsyncConnection, authors: set[tuple[str, st
     if more:
         await connection.execute(_ADD_AUTHORS, [{"its_id": claim_id, "more": n} for claim_id, n in sorted(more.items())])
     return new
+
+
+async def forget_silent(connection: AsyncConnection, said: Collection[Said]) -> None:
+    """Takes from claims the authors who put them forward before and, by what is on record now, do so nowhere any more."""
+    for claim_id, platform, author in sorted(said):
+        elsewhere = (
+            select(occurrence.c.mention_id)
+            .join(mention, mention.c.id == occurrence.c.mention_id)
+            .where(occurrence.c.claim_id == claim_id, putting_forward(occurrence))
+            .where(mention.c.platform == platform, mention.c.author == author)
+            .limit(1)
+        )
+        if (await connection.execute(elsewhere)).first() is not None:
+            continue
+        whose = (claim_author.c.claim_id == claim_id, claim_author.c.platform == platform, claim_author.c.author == author)
+        if (await connection.execute(delete(claim_author).where(*whose))).rowcount:
+            await connection.execute(_ADD_AUTHORS, [{"its_id": claim_id, "more": -1}])
 
 
 # One statement for all claims of a batch: a call for each of them was a third of what storing a batch took.

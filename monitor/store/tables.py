@@ -149,6 +149,14 @@ Index(None, occurrence.c.claim_id, occurrence.c.mention_id)
 Index(None, occurrence.c.type, occurrence.c.mention_id)
 Index(None, occurrence.c.verdict, occurrence.c.mention_id)
 Index(None, occurrence.c.stance, occurrence.c.mention_id)
+# The few that were joined to their claims as the likeliest, for a person to look at.
+Index(
+    "ix_occurrence_doubtful",
+    occurrence.c.claim_id,
+    occurrence.c.mention_id,
+    sqlite_where=text("sure = 0"),
+    postgresql_where=text("NOT sure"),
+)
 
 # What people said of claims, the newest last: nothing is ever changed here.
 review = Table(
@@ -176,7 +184,9 @@ claim_wording = Table(
 )
 Index(None, claim_wording.c.type, claim_wording.c.id)
 
-# Mentions that a review split off: what the reader finds in them as `found_as` belongs to `claim_id`, also when it is read again.
+# What a person said of single mentions: what the reader finds in them as `found_as` belongs to `claim_id`, also when it is read
+# again. A split names another claim than the reader did, a confirmed occurrence the same. Where that claim was merged, the claim
+# that it was merged into holds: nothing here changes by a merge, so that one can be taken back.
 claim_move = Table(
     "claim_move",
     metadata,
@@ -202,8 +212,17 @@ register_version = Table(
     "register_version",
     metadata,
     Column("version", Text, primary_key=True),
-    Column("at_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # when it last came into force
     Column("files", JSON, nullable=False),  # {name: text}
+)
+
+# When each of them came into force, the same one perhaps several times; and when all claims on record had been held against it.
+register_use = Table(
+    "register_use",
+    metadata,
+    Column("at_ms", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("version", Text, ForeignKey("register_version.version"), nullable=False),
+    Column("held_ms", BigInteger),
 )
 
 # The outbox: an alert is written in the transaction of what caused it. `dedupe_key` says what may be said only once.

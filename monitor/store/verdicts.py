@@ -100,7 +100,6 @@ async def follow(connection: AsyncConnection, claim_id: str, held: Held, after: 
         select(occurrence.c.mention_id).distinct().where(occurrence.c.claim_id == claim_id, occurrence.c.mention_id > after)
     )
     numbers = list((await connection.execute(carrying.order_by(occurrence.c.mention_id).limit(FOLLOWING))).scalars())
-    # Mentions first, then the claim: in this order workers lock them too, so that nobody waits for each other.
     await lock_mentions(connection, numbers)
     row = (await connection.execute(select(claim).where(claim.c.id == claim_id).with_for_update())).one_or_none()
     if row is None or _held(row) != held:
@@ -120,9 +119,13 @@ async def follow(connection: AsyncConnection, claim_id: str, held: Held, after: 
 
 
 async def lock_mentions(connection: AsyncConnection, numbers: Collection[int]) -> None:
-    """Nobody else changes these mentions until the end of the transaction."""
-    if numbers:
-        await connection.execute(select(mention.c.id).where(mention.c.id.in_(numbers)).order_by(mention.c.id).with_for_update())
+    """Nobody else changes these mentions until the end of the transaction. Taken in the order of their ids, and before claims, as
+    everywhere: so nobody waits for each other."""
+    in_order = sorted(numbers)
+    for start in range(0, len(in_order), FOLLOWING):
+        some = mention.c.id.in_(in_order[start : start + FOLLOWING])
+        # What merely refers to a mention is not held up.
+        await connection.execute(select(mention.c.id).where(some).order_by(mention.c.id).with_for_update(key_share=True))
 
 
 def as_held(written: Mapping[int, Judged], claims: Mapping[str, Any]) -> tuple[dict[int, Judged], list[int]]:

@@ -135,7 +135,10 @@ class Reader:
                 ],
             )
             if taken or not more:
-                return [Entry(entry_id.decode(), self.partition, data, deliveries) for entry_id, deliveries, data in taken]
+                return [
+                    Entry(entry_id.decode(), self.partition, data, deliveries, first.decode())
+                    for entry_id, deliveries, data, first in taken
+                ]
 
     def _in_hand(self) -> list[str]:
         """What is pending under our name and known to us. After `claim_after_s` an entry is anyone's and forgotten here."""
@@ -152,7 +155,10 @@ class Reader:
         if not reply:
             return []
         found: list[tuple[bytes, dict[bytes, Any]]] = reply[0][1]
-        return [Entry(entry_id.decode(), self.partition, fields.get(b"d", b""), 1) for entry_id, fields in found]
+        return [
+            Entry(entry_id.decode(), self.partition, fields.get(b"d", b""), 1, fields.get(b"first", b"").decode())
+            for entry_id, fields in found
+        ]
 
     async def _end(self, done: Sequence[Entry]) -> None:
         if done:

@@ -19,20 +19,23 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One published item in a worker's hands. `deliveries` counts this one too."""
+    """One published item in a worker's hands. `deliveries` counts this one too. `first` is the id under which it first came,
+    where it was dead and is replayed."""
 
     id: str
     partition: int
     data: bytes
     deliveries: int
+    first: str = ""
 
     @property
     def number(self) -> int:
         """The id as a number below 2**63 that sorts by time: ms << 21 | partition << 13 | count within the millisecond.
 
-        It is the same at every delivery, and no two entries of one Redis share it: publishing keeps the count below 2**13.
+        It is the same at every delivery, also after a replay: an old text does not become a later one by that. No two entries of
+        one Redis share it: publishing keeps the count below 2**13.
         """
-        ms, _, seq = self.id.partition("-")
+        ms, _, seq = (self.first or self.id).partition("-")
         return int(ms) << 21 | self.partition << 13 | min(int(seq), MAX_SEQ)
 
 

@@ -8,31 +8,40 @@ from monitor.stream.keys import ENTRY_FORMAT, MAX_SEQ
 # XADD, keeping the count within a millisecond small enough for Entry.number. It grows beyond only while the server's clock stands
 # behind the stream's last entry, as after a jump of the clock; then the next millisecond is begun by hand.
 _APPEND = f"""
-local function append(stream, data)
-  local id = redis.call('XADD', stream, '*', 'v', '{ENTRY_FORMAT}', 'd', data)
+local function append(stream, data, first)
+  local fields = {{'v', '{ENTRY_FORMAT}', 'd', data}}
+  if first and first ~= '' then
+    fields[5], fields[6] = 'first', first
+  end
+  local id = redis.call('XADD', stream, '*', unpack(fields))
   if #id >= 18 then
     local ms, seq = string.match(id, '^(%d+)-(%d+)$')
     if tonumber(seq) > {MAX_SEQ} then
       redis.call('XDEL', stream, id)
-      redis.call('XADD', stream, string.format('%.0f-0', tonumber(ms) + 1), 'v', '{ENTRY_FORMAT}', 'd', data)
+      redis.call('XADD', stream, string.format('%.0f-0', tonumber(ms) + 1), unpack(fields))
     end
   end
 end
 """
 
 _BURY = f"""
-local function data_of(fields)
+local function field_of(fields, name)
   for i = 1, #fields, 2 do
-    if fields[i] == 'd' then return fields[i + 1] end
+    if fields[i] == name then return fields[i + 1] end
   end
   return ''
+end
+
+local function data_of(fields)
+  return field_of(fields, 'd')
 end
 
 local function bury(stream, dead, group, id, deliveries, reason)
   local found = redis.call('XRANGE', stream, id, id)[1]
   if found then
+    local first = field_of(found[2], 'first')
     redis.call('XADD', dead, '*', 'v', '{ENTRY_FORMAT}', 'd', data_of(found[2]),
-      'id', id, 'deliveries', deliveries, 'error', reason)
+      'id', first ~= '' and first or id, 'deliveries', deliveries, 'error', reason)
   end
   redis.call('XACK', stream, group, id)
   redis.call('XDEL', stream, id)
@@ -75,7 +84,7 @@ return table.concat(answer)
 
 # KEYS mentions, dead
 # ARGV group, consumer, idle ms, how many, suspect after, abandoned limit, only own (0 or 1), reason of death, then ids to leave
-# Takes pending entries over, the oldest first, and answers {pages left (0 or 1), {id, deliveries, data}...}. Entries whose
+# Takes pending entries over, the oldest first, and answers {pages left (0 or 1), {id, deliveries, data, first}...}. Entries whose
 # payload is gone are acknowledged; 6.2 would keep them on the pending list for ever. (XAUTOCLAIM would not tell the deliveries.)
 CLAIM = Script(
     _BURY
@@ -101,7 +110,7 @@ for _, pending in ipairs(redis.call(unpack(query))) do
     elseif deliveries > limit then
       bury(stream, dead, group, id, pending[4], ARGV[8])
     else
-      answer[#answer + 1] = {id, deliveries, data_of(entry[2])}
+      answer[#answer + 1] = {id, deliveries, data_of(entry[2]), field_of(entry[2], 'first')}
       if suspect or #answer > wanted then break end
     end
   end
@@ -155,7 +164,7 @@ end
 )
 
 # KEYS dead, mentions; ARGV ids of dead entries
-# Puts them back at the end of the stream, and answers how many there were.
+# Puts them back at the end of the stream, with the id under which each came first, and answers how many there were.
 REPLAY = Script(
     _APPEND
     + _BURY
@@ -164,7 +173,7 @@ local count = 0
 for i = 1, #ARGV do
   local found = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
   if found then
-    append(KEYS[2], data_of(found[2]))
+    append(KEYS[2], data_of(found[2]), field_of(found[2], 'id'))
     redis.call('XDEL', KEYS[1], ARGV[i])
     count = count + 1
   end

@@ -27,7 +27,10 @@ __all__ = [
     "TopicError",
     "Watchlist",
     "fold",
+    "lexicon_folder",
+    "load_lexicon",
     "load_topic",
+    "load_watchlist",
     "register_folder",
 ]
 
@@ -59,13 +62,13 @@ def load_topic(folder: Path, watchlist: Path | None = None, register: Register |
     """
     values = _overview(folder)
     keywords_file = folder / (values.get("keywords") or "keywords.yaml")
-    lexicon_folder = folder / (values.get("lexicon") or "lexicon")
+    lexicon_files = lexicon_folder(folder)
     register = register or load_register(register_folder(folder))
-    lexicon = load_lexicon(lexicon_folder)
+    lexicon = load_lexicon(lexicon_files)
     for proposition in lexicon.propositions.values():
         if proposition.entry is not None and register.get(proposition.entry) is None:
             raise TopicError(
-                f"{lexicon_folder}: claim {proposition.key}: the register has no entry {proposition.entry!r}; "
+                f"{lexicon_files}: claim {proposition.key}: the register has no entry {proposition.entry!r}; "
                 "add it there, or leave entry out for a claim that the burden of proof decides"
             )
     return Topic(
@@ -75,10 +78,15 @@ def load_topic(folder: Path, watchlist: Path | None = None, register: Register |
         lexicon=lexicon,
         register=register,
         model=folder / values["model"] if values.get("model") else None,
-        version=_version([keywords_file, *sorted(lexicon_folder.rglob("*.yaml"))]),
+        version=_version([keywords_file, *sorted(lexicon_files.rglob("*.yaml"))]),
         guide=_guide(folder / values["guide"]) if values.get("guide") else "",
         watchlist=load_watchlist(folder, watchlist),
     )
+
+
+def lexicon_folder(folder: Path) -> Path:
+    """Where the lexicon of the pack in `folder` lies. Raises TopicError where `topic.yaml` cannot be read."""
+    return folder / (_overview(folder).get("lexicon") or "lexicon")
 
 
 def register_folder(folder: Path) -> Path:

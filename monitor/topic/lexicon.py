@@ -56,6 +56,16 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
     cues: dict[str, tuple[tuple[Item, ...], ...]]
     propositions: dict[str, Proposition]
 
+    @property
+    def authorities(self) -> dict[str, str]:
+        """The jurisdictions of the authorities that propositions name, by key; of those that name one."""
+        return {key: one.jurisdiction for key, one in self.propositions.items() if one.jurisdiction}
+
+    @property
+    def numbered(self) -> dict[str, str]:
+        """The keys that propositions take with a number in them, by their own key; of those that have one."""
+        return {key: one.number_key for key, one in self.propositions.items() if one.number_key}
+
 
 def load_lexicon(folder: Path) -> Lexicon:
     """The lexicon in `folder`. Raises TopicError naming file, place and what is allowed."""

@@ -84,8 +84,8 @@ _TIMES = re.compile(
 _WORD_TIMES = re.compile(r"\b([a-z]+)(?:[ -](?:times|fold|veces|vezes|fois|volte|kat|razy|mal)\b)")
 _ARABIC_TIMES = {"مرتين": 2, "ثلاث مرات": 3, "ثلاثه اضعاف": 3, "اربع مرات": 4}
 _COUNT = re.compile(
-    rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?)) ?[- ]?({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])"
-)
+    rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?))( mil)? ?[- ]?({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])"
+)  # "25 mil millones": thousands of millions
 _POWER = re.compile(r"\b(\d(?:\.\d)?) ?(?:x ?10 ?\^? ?|e)(\d{1,2})\b")
 _LONG = re.compile(r"\b\d{1,3}(?:[.,]\d{3}){2,4}\b")
 
@@ -134,7 +134,7 @@ def _count(text: str) -> str | None:
     for match in _COUNT.finditer(text):
         amount = _value(match[1]) if match[1] else _words_value(_last_numbers(match[2]))
         if amount:
-            return _named(amount * _SCALES[match[3]])
+            return _named(amount * (1_000 if match[3] else 1) * _SCALES[match[4]])
     power = _POWER.search(text)
     if power and 6 <= int(power[2]) <= 15:
         return _named(float(power[1]) * 10.0 ** int(power[2]))
