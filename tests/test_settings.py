@@ -97,7 +97,7 @@ def test_secrets_come_from_the_environment_and_from_files_and_are_not_shown(
             '[[source]]\nname = "a"\nkind = "feed"\nurl = "http://x"\n[[source]]\nname = "a"\nkind = "feed"\nurl = "http://y"',
             ["two entries", "'a'"],
         ),
-        ('[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"', ["endpoint[0] (a).secret", "missing"]),
+        ('[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"', ["endpoint[0] (a)", "secret is missing"]),
         (
             '[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"\nsecret = "hunter2"',
             ["endpoint[0] (a).secret", "whsec_"],

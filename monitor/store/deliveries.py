@@ -232,6 +232,12 @@ async def find(connection: AsyncConnection, number: int) -> Delivery | None:
     return found[0] if found else None
 
 
+async def was_taken(connection: AsyncConnection, number: int) -> bool:
+    """Whether a sender has, or had, this delivery in hand."""
+    moved = select(delivery.c.id).where(delivery.c.id == number, (delivery.c.next_ms > 0) | (delivery.c.attempts > 0))
+    return (await connection.execute(moved)).first() is not None
+
+
 async def _deliveries(connection: AsyncConnection, rows: Sequence[Any]) -> list[Delivery]:
     if not rows:
         return []
@@ -269,4 +275,5 @@ __all__ = [
     "redeliver",
     "settle",
     "settle_delivered",
+    "was_taken",
 ]

@@ -17,6 +17,6 @@ def recipients(
     platform: str | None,
     watch: Collection[str] | None = None,
 ) -> tuple[Recipient, ...]:
-    """The endpoints that want an alert, each with its budget; asked as in `wants`."""
+    """The endpoints that want an alert, each with its budget or digest; asked as in `wants`."""
     wanting = (one for one in endpoints if wants(one, kind, occurrence, platform, watch))
-    return tuple(Recipient(one.name, one.max_per_hour) for one in wanting)
+    return tuple(Recipient(one.name, one.max_per_hour, one.digest) for one in wanting)
