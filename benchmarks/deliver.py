@@ -15,7 +15,7 @@ from benchmarks.measure import Figure, Scale, beside, drained, in_turn, rate
 from benchmarks.posts import judge, posts
 from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, endpoints, record
 from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged

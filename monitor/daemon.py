@@ -117,7 +117,7 @@ class Daemon:
             for number in range(1, self.workers):
                 jobs[f"worker process {number}"] = partial(keep_worker, self.settings, number, stop)
         if "deliver" in roles:
-            sender = Sender(self.database, self.settings.endpoint)
+            sender = Sender(self.database, self.settings.endpoint, keep=self.settings.deliveries)
             jobs["deliver"] = partial(sender.run, stop)
             jobs["wake sender"] = lambda: until(stop, self._wake(sender))
         if "collect" in roles:

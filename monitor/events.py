@@ -1,8 +1,9 @@
 """The body of a webhook: built from the record when it is sent, so that words deleted meanwhile are not sent.
 
-`{"type", "timestamp", "data"}` as Standard Webhooks has it. `data` of an alert about a claim holds `alert_id, claim, occurrence,
-mention, evidence`; of any other, `alert_id` and what it speaks of. A body is at most `MAX_BODY` bytes; docs/webhooks.md says what
-is cut, and where `"truncated": true` then stands.
+`{"type", "timestamp", "data"}` as Standard Webhooks has it, or the envelope of CloudEvents around the same `data`. `data` of an
+alert about a claim holds `alert_id, claim, occurrence, mention, evidence`; of any other, `alert_id` and what it speaks of; a thin
+one holds ids alone. A body is at most `MAX_BODY` bytes; docs/webhooks.md says what is cut, and where `"truncated": true` then
+stands.
 """
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ MAX_BODY = 20_000  # bytes of UTF-8
 _MIN_TEXT = 4_000  # bytes of the post's text that are kept, if need be at the expense of its other claims
 # What is tried, one after the other, on a body whose size is not in the text: characters of any string, entries of any list.
 _LAST_RESORTS = ((2_000, 20), (1_000, 10), (300, 5), (100, 3), (40, 1))
+SOURCE = "/exowatch"  # of CloudEvents; an alert's id is its own in all the world of one database
+
+
+class Form(msgspec.Struct, frozen=True):
+    """How an endpoint wants its bodies: in the envelope of CloudEvents 1.0, and with ids alone."""
+
+    cloudevents: bool = False
+    thin: bool = False
+
+
+STANDARD = Form()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,38 +42,61 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
 
 
-async def load_events(connection: Connection, alert_numbers: Sequence[int]) -> dict[int, Event]:
+async def load_events(connection: Connection, alert_numbers: Sequence[int], form: Form = STANDARD) -> dict[int, Event]:
     """The events of the alerts with these stored ids, as the record has them now; those that are not there are left out."""
     raised = await alerts.load(connection, alert_numbers)
+    if form.thin:
+        return {number: _event(one.alert, one.created_ms, _thin(one), form) for number, one in raised.items()}
     about = await claims.load(connection, [one.alert.claim_id for one in raised.values() if one.alert.claim_id is not None])
     claims_by_id = {claim.id: claim for claim in about}
     heard = await mentions.load(connection, [one.mention for one in raised.values() if one.mention is not None])
     mentions_by_id = {mention.id: mention for mention in heard}
     return {
-        number: _event(one, claims_by_id.get(one.alert.claim_id or ""), mentions_by_id.get(one.alert.mention_id or ""))
+        number: _event(
+            one.alert,
+            one.created_ms,
+            _whole(one, claims_by_id.get(one.alert.claim_id or ""), mentions_by_id.get(one.alert.mention_id or "")),
+            form,
+        )
         for number, one in raised.items()
     }
 
 
-def _event(raised: Raised, claim: Claim | None, mention: Mention | None) -> Event:
+def _event(alert: Alert, created_ms: int, data: dict[str, Any], form: Form) -> Event:
+    about = alert.claim_id or alert.mention_id
+    return Event(body=compose(alert.kind, alert.created_at, data, form, about), alert=alert, created_ms=created_ms)
+
+
+def _whole(raised: Raised, claim: Claim | None, mention: Mention | None) -> dict[str, Any]:
     alert = raised.alert
     if claim is not None:
-        data = _about_claim(alert, claim, mention, raised.occurrence) | (raised.subject or {})
-    else:
-        data = {"alert_id": alert.id, **({} if mention is None else {"mention": _plain(mention)}), **(raised.subject or {})}
-    return Event(body=compose(alert.kind, alert.created_at, data), alert=alert, created_ms=raised.created_ms)
+        return _about_claim(alert, claim, mention, raised.occurrence) | (raised.subject or {})
+    return {"alert_id": alert.id, **({} if mention is None else {"mention": mention}), **(raised.subject or {})}
 
 
 def _about_claim(alert: Alert, claim: Claim, mention: Mention | None, place: int | None) -> dict[str, Any]:
     found = _occurrence(claim.id, mention, place)
     evidence: tuple[Evidence, ...] = claim.evidence if found is None else found.evidence
-    return {
-        "alert_id": alert.id,
-        "claim": _plain(claim),
-        "occurrence": _plain(found),
-        "mention": _plain(mention),
-        "evidence": _plain(evidence),
-    }
+    return {"alert_id": alert.id, "claim": claim, "occurrence": found, "mention": mention, "evidence": evidence}
+
+
+def _thin(raised: Raised) -> dict[str, Any]:
+    """Ids alone: nothing that would have to be deleted at the receiver when it is deleted here."""
+    alert = raised.alert
+    known = {"alert_id": alert.id, "claim_id": alert.claim_id, "mention_id": alert.mention_id}
+    return {name: value for name, value in known.items() if value is not None} | _ids_only(raised.subject or {})
+
+
+def _ids_only(subject: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in subject.items():
+        if isinstance(value, dict):
+            found[name] = {key: inner for key, inner in value.items() if key in ("id", "name")}
+        elif isinstance(value, list):
+            found[name] = [{"id": one["id"]} for one in value if isinstance(one, dict) and "id" in one]
+        elif isinstance(value, bool | int):
+            found[name] = value  # a digest's count, and whether it is cut
+    return {name: value for name, value in found.items() if value != {}}
 
 
 def _occurrence(claim_id: str, mention: Mention | None, place: int | None) -> Occurrence | None:
@@ -72,11 +107,20 @@ def _occurrence(claim_id: str, mention: Mention | None, place: int | None) -> Oc
     return next((one for one in (*there, *mention.claims) if one.claim_id == claim_id), None)
 
 
-def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value)
+def _cloud_event(kind: str, timestamp: str, data: dict[str, Any], about: str | None) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": data["alert_id"],
+        "source": SOURCE,
+        "type": kind,
+        "time": timestamp,
+        **({"subject": about} if about else {}),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
 
 
-def compose(kind: str, timestamp: str, data: dict[str, Any]) -> bytes:
+def compose(kind: str, timestamp: str, data: dict[str, Any], form: Form = STANDARD, about: str | None = None) -> bytes:
     """The body, cut to `MAX_BODY` bytes where it would be longer; `data` then says `"truncated": true`.
 
     First the end of the mention's text goes, then its other claims, at last the ends of whatever is long. The quote in
@@ -84,15 +128,16 @@ def compose(kind: str, timestamp: str, data: dict[str, Any]) -> bytes:
     """
 
     def body(data: dict[str, Any]) -> bytes:
+        if form.cloudevents:
+            return encode(_cloud_event(kind, timestamp, data, about))
         return encode({"type": kind, "timestamp": timestamp, "data": data})
 
     whole = body(data)
     if len(whole) <= MAX_BODY:
         return whole
-    data = {**data, "truncated": True}
+    data = {**msgspec.to_builtins(data), "truncated": True}
     mention = data.get("mention")
     if isinstance(mention, dict):
-        data["mention"] = mention = dict(mention)
         _drop_claims(data, mention, body)
         _cut_text(data, mention, body)
     _drop_items(data, body)

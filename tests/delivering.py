@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, alerts, deliveries, endpoints, outbox, parse_filters
 from monitor.store.budgets import Recipient
 from monitor.store.outbox import AlertDraft

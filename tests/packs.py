@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.store import Database, record
 from monitor.store.judged import Judged
 from monitor.topic import Topic, load_topic

@@ -22,7 +22,7 @@ import standardwebhooks
 from aiohttp import web
 from pydantic import SecretStr
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

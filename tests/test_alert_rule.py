@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.store.outbox import AlertDraft
 from monitor.words import Judgement, Occurrence, Post, claim_id_of
 from tests.receiver import SECRET

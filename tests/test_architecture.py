@@ -19,11 +19,12 @@ FLOORS = (
         "monitor.settings",
         "monitor.telemetry",
         "monitor.pause",
+        "monitor.addresses",
         "monitor.net",
         "monitor.datadir",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics", "monitor.deletions"),
+    ("monitor.intake", "monitor.metrics", "monitor.deletions", "monitor.event_types"),
     WINGS,
     TOGETHER,
 )

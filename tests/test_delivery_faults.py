@@ -123,7 +123,7 @@ async def test_senders_at_the_same_time_send_each_delivery_once(
 _CHILD = """
 import asyncio, sys
 from monitor.settings import Settings
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import Database
 from workers.deliver.sender import Sender
 

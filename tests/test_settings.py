@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor.settings import Settings, SettingsError, load
+from monitor.settings.endpoint import Endpoint
 from monitor.settings.load import DEFAULT_FILE
-from monitor.settings.model import Endpoint
 from monitor.settings.sources import KINDS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -98,7 +98,7 @@ def test_secrets_come_from_the_environment_and_from_files_and_are_not_shown(
             '[[source]]\nname = "a"\nkind = "feed"\nurl = "http://x"\n[[source]]\nname = "a"\nkind = "feed"\nurl = "http://y"',
             ["two entries", "'a'"],
         ),
-        ('[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"', ["endpoint[0] (a).secret", "missing"]),
+        ('[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"', ["endpoint[0] (a)", "secret is missing"]),
         (
             '[[endpoint]]\nname = "a"\nkind = "webhook"\nurl = "https://x"\nsecret = "hunter2"',
             ["endpoint[0] (a).secret", "whsec_"],

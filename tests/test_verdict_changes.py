@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import text as sql
 
 from monitor.events import load_events
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import (
     Database,
     alerts,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monitor.settings.alerting import refusals, wants
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.words import AlertKind
 from tests.receiver import SECRET
 from tests.test_store import carries

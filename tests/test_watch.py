@@ -13,7 +13,8 @@ import pytest
 
 from monitor.settings import Settings, SettingsError, load
 from monitor.settings.alerting import wants
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.store import Database, alerts, claims, deliveries, mentions, parse_filters, reviews, sources
 from monitor.store.detail import find
 from monitor.store.judged import Judged

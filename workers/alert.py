@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from monitor.settings.alerting import is_sure, speakers
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.store.outbox import AlertDraft
 from monitor.store.recipients import recipients
 from monitor.words import AlertKind, Judgement, Occurrence, Post

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from monitor.pause import pause
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, StoreUnavailable, rejudged, verdicts
 from monitor.store.judged import Judged
 from monitor.store.own_claims import join_own_claims

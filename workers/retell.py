@@ -15,7 +15,7 @@ import structlog
 
 from monitor import telemetry
 from monitor.pause import pause
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, registers, verdicts
 from monitor.store.outbox import AlertDraft, new_number
 from monitor.store.recipients import recipients

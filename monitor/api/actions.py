@@ -12,7 +12,7 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
-from monitor.store import deliveries
+from monitor.store import deliveries, delivery_log, parse_filters
 from monitor.store.reviewing import ReviewRequest, carry_out
 from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
@@ -109,6 +109,41 @@ async def post_redeliver(request: web.Request) -> web.Response:
     if delivery is None:
         raise Problem(404, "there is no delivery with this id; GET /api/v1/deliveries lists them")
     return answer(delivery, status=202)
+
+
+class Again(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries of an endpoint to send again: made since then (a duration back, or a time), by state."""
+
+    since: str
+    until: str | None = None
+    state: delivery_log.Settled = "dead"
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """How many deliveries are on their way again."""
+
+    queued: int
+
+
+async def post_endpoint_redeliver(request: web.Request) -> web.Response:
+    """Sends all dead (or delivered, or any) deliveries of a time to one endpoint once more; answers how many."""
+    ask(request, filters=())
+    parts = request.app[PARTS]
+    name = name_in_path(request, "name")
+    if all(one.name != name for one in parts.settings.endpoint):
+        raise Problem(404, "there is no endpoint with this name")
+    try:
+        asked = msgspec.convert(_read_json(await request.read()), Again)
+    except msgspec.ValidationError as error:
+        raise Problem(400, f"the body does not say what to send again: {str(error)[:200]}") from None
+    given = {"since": [asked.since], **({} if asked.until is None else {"until": [asked.until]})}
+    rest: delivery_log.Again | None = delivery_log.again(name, parse_filters(given), asked.state)
+    queued = 0
+    while rest is not None:
+        async with parts.database.write() as connection:
+            step, rest = await delivery_log.redeliver_some(connection, rest)
+        queued += step
+    return answer(Queued(queued), status=202)
 
 
 def _read_json(body: bytes) -> Any:

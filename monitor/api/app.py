@@ -72,6 +72,7 @@ def make_app(
             web.get("/api/v1/sources", lists.get_sources),
             web.get("/api/v1/endpoints", lists.get_endpoints),
             web.post("/api/v1/endpoints/{name}/test", actions.post_endpoint_test),
+            web.post("/api/v1/endpoints/{name}/redeliver", actions.post_endpoint_redeliver),
             web.get("/api/v1/deliveries", lists.get_deliveries),
             web.post("/api/v1/deliveries/{id}/redeliver", actions.post_redeliver),
             web.get("/api/v1/stats", lists.get_stats),

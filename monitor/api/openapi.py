@@ -87,6 +87,7 @@ OPERATIONS: dict[Handler, Operation] = {
     actions.post_mentions: Operation(actions.Taken, status=202, body=PostIn | list[PostIn]),
     actions.post_review: Operation(Reviewed, body=ReviewRequest),
     actions.post_endpoint_test: Operation(Delivery, status=202),
+    actions.post_endpoint_redeliver: Operation(actions.Queued, status=202, body=actions.Again),
     actions.post_redeliver: Operation(Delivery, status=202),
     live.get_live: Operation(None, ("event", *live.OF_LIVE)),
 }

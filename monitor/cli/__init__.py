@@ -34,7 +34,8 @@ cli.modules = {
     "dead": "monitor.cli.dead",
     "rejudge": "monitor.cli.rejudge",
     "evidence": "monitor.cli.evidence_history",
-    "endpoints": "monitor.cli.endpoints",
+    "endpoints": "monitor.cli.endpoint_care",
+    "schema": "monitor.cli.schema",
 }
 
 

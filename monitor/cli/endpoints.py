@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import sys
+from typing import Any, get_args
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from monitor.cli.database import opened
 from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_page, short_time
 from monitor.cli.query import filters_of
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Settings
 from monitor.store import deliveries as stored
-from monitor.store import digests
-from monitor.words import DELIVERY_STATES, Delivery, Page, now_ms, public_id, stored_id
+from monitor.store import delivery_log, digests
+from monitor.store.delivery_log import Again, Settled, again
+from monitor.words import DELIVERY_STATES, Delivery, Page, now_ms, stored_id
 
 
 @cli.group(cls=Commands, epilog="Example:  exowatch endpoints list")
@@ -46,41 +52,36 @@ def list_endpoints(context: click.Context, how: Format) -> None:
     print_page(page, columns, how)
 
 
-@endpoints.command("test", epilog="Example:  exowatch endpoints test case-system")
-@click.argument("name")
-@click.pass_context
-def test(context: click.Context, name: str) -> None:
-    """Put a signed test alert on its way to one endpoint; the running daemon sends it."""
-    settings = settings_of(context)
+def configured(settings: Settings, name: str) -> Endpoint:
+    """The endpoint of this name. Raises ClickException."""
     endpoint = next((one for one in settings.endpoint if one.name == name), None)
     if endpoint is None:
         known = ", ".join(one.name for one in settings.endpoint) or "none"
         raise click.ClickException(f"there is no endpoint {plain(name)}; configured: {known}")
-
-    async def put() -> int:
-        async with opened(settings) as database, database.write() as connection:
-            return await stored.raise_test(connection, endpoint)
-
-    delivery = public_id("d", asyncio.run(put()))
-    print(f"{delivery} is on its way; see what became of it with `exowatch endpoints deliveries --endpoint {name}`")
+    return endpoint
 
 
-@endpoints.command("deliveries", epilog="Example:  exowatch endpoints deliveries --state dead --since 7d")
-@click.option("--endpoint", help="Only deliveries to this endpoint.")
+@endpoints.command("deliveries", epilog="Example:  exowatch endpoints deliveries case-system --state dead --since 7d")
+@click.argument("name", required=False)
+@click.option("--endpoint", help="Only deliveries to this endpoint, as NAME.")
 @click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only deliveries in this state.")
 @click.option("--since", help="Made since: a duration back from now (24h, 7d) or a time.")
 @click.option("--until", help="Made before: a duration back from now or a time.")
+@click.option("--type", multiple=True, help="Only of alerts about this claim type; repeatable, as are the next.")
+@click.option("--verdict", multiple=True, help="Only of alerts about this verdict.")
+@click.option("--platform", multiple=True, help="Only of alerts from this platform.")
+@click.option("--claim", multiple=True, help="Only of alerts about this claim.")
 @click.option("--limit", help="How many at most (default 50, at most 500).")
 @click.option("--cursor", help="Go on where another list ended.")
 @format_option
 @click.pass_context
-def deliveries(context: click.Context, /, endpoint: str | None, state: Any, how: Format, **given: Any) -> None:
-    """List deliveries with their attempts, newest first."""
+def deliveries(context: click.Context, /, name: str | None, endpoint: str | None, state: Any, how: Format, **given: Any) -> None:
+    """List deliveries with every attempt (time, status, milliseconds, the answer's first kilobyte), newest first."""
     filters = filters_of(given)
 
     async def read() -> Page[Delivery]:
         async with opened(settings_of(context)) as database, database.read() as connection:
-            return await stored.page(connection, filters, endpoint=endpoint, state=state)
+            return await stored.page(connection, filters, endpoint=name or endpoint, state=state)
 
     def last(one: Delivery) -> str:
         if not one.attempts:
@@ -99,17 +100,46 @@ def deliveries(context: click.Context, /, endpoint: str | None, state: Any, how:
     print_page(asyncio.run(read()), columns, how)
 
 
-@endpoints.command("redeliver", epilog="Example:  exowatch endpoints redeliver d_03cqv8n0h5t2x")
-@click.argument("delivery_id", metavar="DELIVERY")
+@endpoints.command("redeliver", epilog="Example:  exowatch endpoints redeliver case-system --since 24h")
+@click.argument("which", metavar="DELIVERY|ENDPOINT")
+@click.option("--since", help="Of an endpoint: those made since then (24h, 7d, or a time).")
+@click.option("--until", help="Of an endpoint: those made before then.")
+@click.option("--state", type=click.Choice(get_args(Settled)), default="dead", show_default=True, help="Of an endpoint: which.")
 @click.pass_context
-def redeliver(context: click.Context, delivery_id: str) -> None:
-    """Send a dead or delivered delivery once more; the running daemon does it."""
-    number = stored_id("d", delivery_id)
+def redeliver(context: click.Context, which: str, since: str | None, until: str | None, state: Settled) -> None:
+    """Send one dead or delivered delivery once more, or all of a time to one endpoint; the running daemon does it."""
+    number = stored_id("d", which)
+    if since is None and until is None:
+        asyncio.run(_redeliver_one(settings_of(context), number, which))
+        return
+    settings = settings_of(context)
+    wanted = again(configured(settings, which).name, filters_of({"since": since, "until": until}), state)
+    queued = asyncio.run(_redeliver_all(settings, wanted))
+    what = "1 delivery is" if queued == 1 else f"{queued} deliveries are"
+    print(f"{what} on the way to {which} again" if queued else f"nothing to {which} of that time is to be sent again")
 
-    async def put() -> Delivery | None:
-        async with opened(settings_of(context)) as database, database.write() as connection:
-            return None if number is None else await stored.redeliver(connection, number, now_ms())
 
-    if asyncio.run(put()) is None:
-        raise click.ClickException(f"there is no delivery {plain(delivery_id)}; `exowatch endpoints deliveries` lists them")
-    print(f"{delivery_id} is on its way again")
+async def _redeliver_one(settings: Settings, number: int | None, which: str) -> None:
+    async with opened(settings) as database, database.write() as connection:
+        found = None if number is None else await stored.redeliver(connection, number, now_ms())
+    if found is None:
+        more = "; for all of an endpoint add --since" if any(one.name == which for one in settings.endpoint) else ""
+        raise click.ClickException(f"there is no delivery {plain(which)}; `exowatch endpoints deliveries` lists them{more}")
+    print(f"{which} is on its way again")
+
+
+async def _redeliver_all(settings: Settings, wanted: Again) -> int:
+    """Puts them back in steps, with a progress bar where somebody watches; how many."""
+    queued = 0
+    async with opened(settings) as database:
+        async with database.read() as connection:
+            total = await delivery_log.count_again(connection, wanted)
+        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+            task = progress.add_task("sending again", total=total)
+            rest: Again | None = wanted
+            while rest is not None:
+                async with database.write() as connection:
+                    step, rest = await delivery_log.redeliver_some(connection, rest)
+                queued += step
+                progress.advance(task, step)
+    return queued

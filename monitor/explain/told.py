@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from monitor.explain.steps import Step, at, number, step
 from monitor.settings import Settings
 from monitor.settings.alerting import Filter, refusals
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.facts import Facts, Raised
 from monitor.words import Delivery, Occurrence
 

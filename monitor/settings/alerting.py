@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, Protocol
 
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.words import AlertKind, ClaimType, Verdict
 
 Filter = Literal["events", "platforms", "watch", "types", "verdicts", "min_confidence"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from monitor.settings.endpoint import Endpoint
 from monitor.settings.section import Section
 from monitor.settings.sources import Source
 from monitor.settings.values import (
@@ -18,15 +18,14 @@ from monitor.settings.values import (
     Duration,
     FilePath,
     Folder,
-    HttpUrl,
     ModelName,
     Name,
     RedisUrl,
+    Retention,
     Secret,
     Timeout,
     with_a_port,
 )
-from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 _FEWEST_TOKENS = 1_000  # no request is smaller
@@ -108,41 +107,11 @@ class Classifier(Section):
         return self.price_in is not None
 
 
-class Endpoint(Section):
-    """A place that alerts are delivered to, and which of them it wants."""
+class Deliveries(Section):
+    """Of every endpoint: how long the log is kept, and after how long without a single success an endpoint is disabled."""
 
-    name: Name
-    kind: Literal["webhook"]
-    url: HttpUrl
-    secret: list[Secret]
-    events: list[AlertKind] = Field(default=[])
-    types: list[ClaimType] = Field(default=[])
-    verdicts: list[Verdict] = Field(default=[])
-    platforms: list[str] = Field(default=[])
-    watch: list[str] = Field(default=[])
-    min_confidence: float = Field(default=0, ge=0, le=1)
-    max_per_hour: int | None = Field(default=None, ge=1)
-    allow_private: bool = False
-
-    @field_validator("secret", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-    @field_validator("secret")
-    @classmethod
-    def _standard_form(cls, secrets: list[SecretStr]) -> list[SecretStr]:
-        if not secrets:
-            raise ValueError("a webhook needs a secret to be signed with")
-        for secret in secrets:
-            prefix, mark, encoded = secret.get_secret_value().partition("_")
-            try:
-                length = len(base64.b64decode(encoded, validate=True)) if prefix == "whsec" and mark else 0
-            except ValueError:
-                length = 0
-            if not 24 <= length <= 64:
-                raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes (`openssl rand -base64 32`)")
-        return secrets
+    retain: Retention = 90 * 86400.0
+    disable_after: Retention = 5 * 86400.0
 
 
 class Settings(BaseSettings):
@@ -165,6 +134,7 @@ class Settings(BaseSettings):
     privacy: Privacy = Privacy()
     alerts: Alerts = Alerts()
     classifier: Classifier = Classifier()
+    deliveries: Deliveries = Deliveries()
     source: list[Source] = []
     endpoint: list[Endpoint] = []
 

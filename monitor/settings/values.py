@@ -36,6 +36,12 @@ def _timeout(seconds: float) -> float:
     return seconds
 
 
+def _retention(seconds: float) -> float:
+    if seconds < 3600:
+        raise ValueError('it is at least "1h"')
+    return seconds
+
+
 def read_secret(value: object) -> object:
     """The secret behind `env:NAME` or `file:PATH`; any other text is the secret itself.
 
@@ -55,6 +61,19 @@ def read_secret(value: object) -> object:
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the secret file {path} cannot be read ({type(error).__name__})") from None
     return value
+
+
+def secret_texts(value: object) -> list[object]:
+    """One secret or several, with each line of a `file:` as one of its own. Raises ValueError as `read_secret` does."""
+    several = list(value) if isinstance(value, list | tuple) else [value]
+    texts: list[object] = []
+    for one in several:
+        if isinstance(one, str) and one.startswith("file:"):
+            read = str(read_secret(one))
+            texts += [SecretStr(line.strip()) for line in read.splitlines() if line.strip()] or [SecretStr("")]
+        else:
+            texts.append(one)
+    return texts
 
 
 def with_a_port(url: str) -> str:
@@ -91,17 +110,20 @@ def _redis_url(url: str) -> str:
     return with_a_port(url)
 
 
-def _http_url(value: str) -> str:
+def http_url(value: str) -> str:
+    """The address, if it is one of HTTP. Raises ValueError in words that hold nothing of it."""
     parts = urlsplit(value)  # raises ValueError itself for a broken address
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address starts with http:// or https:// and names a host")
     if any(ord(char) <= 32 or ord(char) == 127 for char in value):
         raise ValueError("an address holds no blanks or control characters")
+    if "\\" in value:  # programs do not agree on where the host ends then
+        raise ValueError("an address holds no \\; it is written %5C")
     return with_a_port(value)
 
 
 def _origin(value: str) -> str:
-    parts = urlsplit(_http_url(value))
+    parts = urlsplit(http_url(value))
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError("an origin is scheme, host and port only, as in http://127.0.0.1:8800")
     return value.rstrip("/")
@@ -110,7 +132,7 @@ def _origin(value: str) -> str:
 def _api_url(value: str) -> str:
     if not value:
         return value
-    parts = urlsplit(_http_url(value))
+    parts = urlsplit(http_url(value))
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("an address that paths are put after holds no ?, no # and no user or password; a key goes into api_key")
     return value.rstrip("/")
@@ -125,11 +147,13 @@ def _api_key(key: SecretStr) -> SecretStr:
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Interval = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_interval)]
 Timeout = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_timeout)]
+Retention = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_retention)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 ApiKey = Annotated[SecretStr, BeforeValidator(read_secret), AfterValidator(_api_key)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HiddenUrl = Annotated[str, BeforeValidator(read_secret)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 FilePath = Annotated[str, AfterValidator(_file_path)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]

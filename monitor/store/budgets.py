@@ -1,17 +1,19 @@
-"""How many alerts an endpoint is given within an hour. What is over its budget waits for the hour's digest; nothing is dropped.
+"""Which alerts wait for an endpoint's digest: all of them where it asked for one, else what is over its budget of the hour.
 
 An hour is one of the clock, in UTC, and an alert belongs to the one in which it was raised. The first `max_per_hour` of an hour
-are delivered singly.
+are delivered singly. Nothing is dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.settings.timing import DigestPlan
 from monitor.store.tables import digest_item, endpoint_hour
 from monitor.store.upsert import upsert
 from monitor.words import AlertKind
@@ -24,10 +26,11 @@ NEVER_WAIT: frozenset[AlertKind] = frozenset({"safety.signal", "endpoint.disable
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """An endpoint that wants an alert, and how many it takes singly within an hour (None: all)."""
+    """An endpoint that wants an alert, how many it takes singly within an hour (None: all), and its digest if it takes none."""
 
     name: str
     max_per_hour: int | None = None
+    digest: DigestPlan | None = None
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,20 +56,24 @@ async def hold_back(connection: AsyncConnection, outgoing: Sequence[Outgoing]) -
     """
     budgets: dict[str, int] = {}
     wanted: dict[tuple[str, int], list[int]] = {}
+    rows: list[dict[str, Any]] = []
     for one in outgoing:
         for to in one.recipients:
-            if to.max_per_hour is not None and one.kind not in NEVER_WAIT:
+            if one.kind in NEVER_WAIT:
+                continue
+            if to.digest is not None:
+                due_ms = to.digest.next_after(one.created_ms) + SETTLE_MS
+                rows.append({"endpoint": to.name, "alert_id": one.id, "due_ms": due_ms})
+            elif to.max_per_hour is not None:
                 budgets[to.name] = to.max_per_hour
                 wanted.setdefault((to.name, hour_of(one.created_ms)), []).append(one.id)
     over = await _over(connection, budgets, wanted)
-    waiting = {(alert_id, name): hour_ms for (name, hour_ms), alert_ids in over.items() for alert_id in alert_ids}
-    rows = [
-        {"endpoint": name, "alert_id": alert_id, "due_ms": hour_ms + HOUR_MS + SETTLE_MS}
-        for (alert_id, name), hour_ms in waiting.items()
-    ]
+    for (name, hour_ms), alert_ids in over.items():
+        due_ms = hour_ms + HOUR_MS + SETTLE_MS
+        rows += [{"endpoint": name, "alert_id": alert_id, "due_ms": due_ms} for alert_id in alert_ids]
     if rows:
         await connection.execute(insert(digest_item), rows)
-    return set(waiting)
+    return {(row["alert_id"], row["endpoint"]) for row in rows}
 
 
 async def _over(

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import alerts, endpoints
 from monitor.store.budgets import Recipient
 from monitor.store.endpoints import endpoint_statuses
@@ -232,6 +232,12 @@ async def find(connection: AsyncConnection, number: int) -> Delivery | None:
     return found[0] if found else None
 
 
+async def was_taken(connection: AsyncConnection, number: int) -> bool:
+    """Whether a sender has, or had, this delivery in hand."""
+    moved = select(delivery.c.id).where(delivery.c.id == number, (delivery.c.next_ms > 0) | (delivery.c.attempts > 0))
+    return (await connection.execute(moved)).first() is not None
+
+
 async def _deliveries(connection: AsyncConnection, rows: Sequence[Any]) -> list[Delivery]:
     if not rows:
         return []
@@ -269,4 +275,5 @@ __all__ = [
     "redeliver",
     "settle",
     "settle_delivered",
+    "was_taken",
 ]

@@ -1,4 +1,4 @@
-"""What waits beyond an endpoint's budget, and the one alert an hour that tells of it.
+"""What waits for an endpoint's digest, and the one alert an hour or a day that tells of it.
 
 An item is written in the transaction that raised its alert and removed in the one that raises the digest, so it is always in one
 of the two. Any number of senders may look for due digests at once.
@@ -40,8 +40,8 @@ async def due(connection: AsyncConnection, endpoints: Sequence[str], now: int) -
     return [DueDigest(row.endpoint, row.due_ms) for row in found]
 
 
-async def raise_digest(connection: AsyncConnection, one: DueDigest, now: int) -> int | None:
-    """Raises a digest of all that waits there, for that endpoint alone; its stored id.
+async def raise_digest(connection: AsyncConnection, one: DueDigest, now: int, *, asked_for: bool = False) -> int | None:
+    """Raises a digest of all that waits there, for that endpoint alone; its stored id. `asked_for`: by the endpoint itself.
 
     None where nothing waits any more, because another sender was here first. What was committed so late that its hour's digest is
     out already goes with the next hour's.
@@ -62,7 +62,7 @@ async def raise_digest(connection: AsyncConnection, one: DueDigest, now: int) ->
     draft = AlertDraft(
         kind="digest",
         dedupe_key=key,
-        summary=_summary(one.endpoint, hour_ms, len(numbers)),
+        summary=_summary(one.endpoint, None if asked_for else hour_ms, len(numbers)),
         recipients=(Recipient(one.endpoint),),
         subject=await _subject(connection, numbers),
     )
@@ -89,6 +89,8 @@ async def _subject(connection: AsyncConnection, numbers: Sequence[int]) -> dict[
     return subject if len(listed) == len(numbers) else {**subject, "truncated": True}
 
 
-def _summary(name: str, hour_ms: int, count: int) -> str:
-    what, hour = "1 alert" if count == 1 else f"{count} alerts", rfc3339(hour_ms)[:16].replace("T", " ")
-    return f"{what} beyond the budget of the endpoint {name} in the hour from {hour} UTC."
+def _summary(name: str, hour_ms: int | None, count: int) -> str:
+    what = "1 alert" if count == 1 else f"{count} alerts"
+    if hour_ms is None:
+        return f"{what} for the endpoint {name} since its last digest."
+    return f"{what} beyond the budget of the endpoint {name} in the hour from {rfc3339(hour_ms)[:16].replace('T', ' ')} UTC."

@@ -15,7 +15,7 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, Select, and_, case, func,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.alerting import speakers, wants
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.dry_terms import Terms, TriedEndpoint
 from monitor.store.recount import putting_forward
 from monitor.store.reviews import FOR_GOOD

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from monitor.settings.model import Alerts, Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Alerts
 from monitor.store.filters import FilterError, Filters, number_range, parse_filters
 from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict, now_ms
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.tables import delivery, endpoint
 from monitor.store.upsert import upsert
 from monitor.words import EndpointStatus
@@ -37,7 +37,7 @@ async def enable(connection: AsyncConnection, name: str) -> None:
     await connection.execute(
         update(endpoint)
         .where(endpoint.c.name == name, endpoint.c.state == "disabled")
-        .values(state="ok", reason=None, failures=0)
+        .values(state="ok", reason=None, failures=0, failing_since_ms=None)
     )
 
 
@@ -46,17 +46,25 @@ async def succeeded(connection: AsyncConnection, name: str, at_ms: int) -> None:
     await connection.execute(
         update(endpoint)
         .where(endpoint.c.name == name, endpoint.c.state != "disabled")
-        .values(state="ok", reason=None, failures=0, last_success_ms=at_ms)
+        .values(state="ok", reason=None, failures=0, failing_since_ms=None, last_success_ms=at_ms)
     )
 
 
-async def failed(connection: AsyncConnection, name: str, reason: str) -> None:
-    """Notes an attempt that failed, in the words for the operator."""
-    await connection.execute(
+async def failed(connection: AsyncConnection, name: str, reason: str, at_ms: int) -> int | None:
+    """Notes an attempt that failed, in the words for the operator; since when none succeeded (ms), None where it is disabled."""
+    failing = await connection.execute(
         update(endpoint)
         .where(endpoint.c.name == name, endpoint.c.state != "disabled")
-        .values(state="failing", reason=reason[:_MAX_REASON], failures=endpoint.c.failures + 1)
+        .values(
+            state="failing",
+            reason=reason[:_MAX_REASON],
+            failures=endpoint.c.failures + 1,
+            failing_since_ms=func.coalesce(endpoint.c.failing_since_ms, at_ms),
+        )
+        .returning(endpoint.c.failing_since_ms)
     )
+    since: int | None = failing.scalar()
+    return since
 
 
 async def disable(connection: AsyncConnection, name: str, reason: str) -> bool:
@@ -74,6 +82,17 @@ async def is_disabled(connection: AsyncConnection, name: str) -> bool:
     """Whether an endpoint is sent nothing."""
     state = await connection.execute(select(endpoint.c.state).where(endpoint.c.name == name))
     return state.scalar() == "disabled"
+
+
+async def spent_until(connection: AsyncConnection, name: str) -> float:
+    """Up to when (ms) an endpoint's rate is used up. Whoever else would spend of it waits until this transaction ends."""
+    spent = await connection.execute(select(endpoint.c.spent_until_ms).where(endpoint.c.name == name).with_for_update())
+    return float(spent.scalar() or 0.0)
+
+
+async def spend_until(connection: AsyncConnection, name: str, until_ms: float) -> None:
+    """Notes up to when an endpoint's rate is used up now."""
+    await connection.execute(update(endpoint).where(endpoint.c.name == name).values(spent_until_ms=until_ms))
 
 
 async def endpoint_statuses(connection: AsyncConnection, configured: Sequence[Endpoint]) -> list[EndpointStatus]:

@@ -14,7 +14,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.notices import author_name, post_name
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import authors
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, raise_alerts

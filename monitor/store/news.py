@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.notices import News, NewsKind
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.filters import Filters, make_cursor, number_range
 from monitor.store.outbox import AlertDraft, new_number, raise_alerts
 from monitor.store.recipients import recipients

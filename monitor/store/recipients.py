@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from monitor.settings.alerting import About, wants
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.budgets import Recipient
 from monitor.words import AlertKind
 
@@ -17,6 +17,6 @@ def recipients(
     platform: str | None,
     watch: Collection[str] | None = None,
 ) -> tuple[Recipient, ...]:
-    """The endpoints that want an alert, each with its budget; asked as in `wants`."""
+    """The endpoints that want an alert, each with its budget or digest; asked as in `wants`."""
     wanting = (one for one in endpoints if wants(one, kind, occurrence, platform, watch))
-    return tuple(Recipient(one.name, one.max_per_hour) for one in wanting)
+    return tuple(Recipient(one.name, one.max_per_hour, one.digest) for one in wanting)

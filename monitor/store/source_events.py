@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store.outbox import AlertDraft
 from monitor.store.recipients import recipients
 from monitor.words import SourceStatus

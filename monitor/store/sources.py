@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from monitor.store import coverage, mentions, source_events
 from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.merged import of_present

@@ -314,6 +314,8 @@ endpoint = Table(
     Column("reason", Text),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("last_success_ms", BigInteger),
+    Column("failing_since_ms", BigInteger),  # when the first of those failed
+    Column("spent_until_ms", Float, nullable=False, server_default="0"),  # with a rate: up to when it is used up
 )
 
 spending = Table(

@@ -14,14 +14,16 @@ import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.events import Event, load_events
-from monitor.settings.model import Endpoint
+from monitor.events import Event, Form, load_events
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Deliveries
+from monitor.settings.timing import GENTLY, quiet_until
 from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.recipients import recipients
-from monitor.words import EndpointStatus, public_id
-from workers.deliver import schedule
+from monitor.words import EndpointStatus, public_id, rfc3339
+from workers.deliver import pace, schedule
 from workers.deliver.schedule import Answer, Outcome
 
 log = structlog.get_logger()
@@ -62,7 +64,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queue:
-    """Sends one endpoint's deliveries, `IN_FLIGHT` at a time, until it is told to stop."""
+    """Sends one endpoint's deliveries, `lines` at a time, until it is told to stop."""
 
     def __init__(
         self,
@@ -73,6 +75,8 @@ class Queue:
         others: Sequence[Endpoint],
         clock: Callable[[], int],
         jitter: Callable[[], float],
+        disable_after_s: float = Deliveries().disable_after,
+        lines: int = IN_FLIGHT,
     ) -> None:
         self._database = database
         self._endpoint = endpoint
@@ -80,9 +84,14 @@ class Queue:
         self._others = others  # those that are told when this one is disabled
         self._clock = clock
         self._jitter = jitter
+        self._disable_after_ms = round(disable_after_s * 1000)
+        self._form = Form(cloudevents=endpoint.format == "cloudevents", thin=endpoint.thin)
+        self._rate = endpoint.rate or (GENTLY if endpoint.kind == "apprise" else None)
+        self._free_ms = 0  # with a rate: before then nothing may go out
         self._look = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
-        self._lines = asyncio.Semaphore(IN_FLIGHT)
+        self._most = lines
+        self._lines = asyncio.Semaphore(lines)
         self._quick = False
         self._landed: list[Landed] = []
         self._database_away = False
@@ -115,7 +124,7 @@ class Queue:
     async def flush(self) -> int:
         """Sends all that is due now and waits until it is written down; how many attempts were made. Raises StoreUnavailable."""
         attempts = 0
-        while taken := (await self._exchange(IN_FLIGHT))[0]:
+        while taken := (await self._exchange(self._most))[0]:
             attempts += len(taken)
             events = await self._events(taken)
             await asyncio.gather(*(self._attempt(due, events.get(due.alert_id)) for due in taken))
@@ -123,9 +132,12 @@ class Queue:
 
     async def _step(self) -> float:
         """Writes down what has landed and starts what is due, as far as there is room; the seconds until the next look."""
-        room = max(0, (AHEAD if self._quick else IN_FLIGHT) - len(self._flying))
+        room = max(0, (AHEAD if self._quick and self._most > 1 else self._most) - len(self._flying))
         try:
             due_ms = await self._next_due()
+            held_ms = self._held_until()
+            if held_ms is not None:
+                room, due_ms = 0, None if due_ms is None else max(due_ms, held_ms)
             if self._landed or (room and due_ms is not None and due_ms <= self._clock()):
                 taken, due_ms = await self._exchange(room)
                 events = await self._events(taken)
@@ -168,12 +180,35 @@ class Queue:
                 buried = await deliveries.bury(connection, name)
                 if buried:
                     self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
-            elif room:
-                taken = await deliveries.lease_due(connection, name, self._clock(), room, LEASE_MS)
+            elif room and self._held_until() is None:
+                taken = await self._take(connection, room)
             due_ms = await deliveries.next_due(connection, name)
         # Only now that it is committed: what could not be written down is still there to be written next time.
         del self._landed[: len(landed)]
-        return taken, due_ms
+        held_ms = self._held_until()
+        return taken, due_ms if due_ms is None or held_ms is None else max(due_ms, held_ms)
+
+    def _held_until(self) -> int | None:
+        """When something may be sent again (ms), where quiet hours or the rate forbid it now."""
+        now = self._clock()
+        quiet_ms = quiet_until(self._endpoint.quiet, now)
+        if quiet_ms is None and self._free_ms <= now:
+            return None
+        return max(quiet_ms or 0, self._free_ms)
+
+    async def _take(self, connection: Connection, room: int) -> list[Due]:
+        """Up to `room` of what is due, and no more than the endpoint's rate has left."""
+        name, rate, now = self._endpoint.name, self._rate, self._clock()
+        if rate is None:
+            return await deliveries.lease_due(connection, name, now, room, LEASE_MS)
+        before = await endpoints.spent_until(connection, name)
+        free = min(room, pace.allowed(rate, before, now))
+        taken = await deliveries.lease_due(connection, name, now, free, LEASE_MS) if free else []
+        if taken:
+            before = pace.spent(rate, before, now, len(taken))
+            await endpoints.spend_until(connection, name, before)
+        self._free_ms = pace.next_ms(rate, before)
+        return taken
 
     async def _settle_delivered(self, connection: Connection, landed: Sequence[Landed]) -> None:
         # The endpoint's row first, always: two transactions that take rows in different orders can wait for each other.
@@ -182,17 +217,18 @@ class Queue:
 
     async def _settle_failed(self, connection: Connection, one: Landed) -> None:
         name, tried = self._endpoint.name, one.tried
-        newly_disabled = False
-        if tried.status == schedule.GONE:
-            newly_disabled = await endpoints.disable(connection, name, tried.error or "")
-        else:
-            await endpoints.failed(connection, name, tried.error or "")
+        reason = tried.error or "" if tried.status == schedule.GONE else None
+        if reason is None:
+            since = await endpoints.failed(connection, name, tried.error or "", tried.at_ms)
+            if since is not None and tried.at_ms - since >= self._disable_after_ms:
+                reason = f"nothing has arrived there since {rfc3339(since)}; at last: {tried.error}"
+        newly_disabled = reason is not None and await endpoints.disable(connection, name, reason)
         await deliveries.settle(connection, one.due, tried, one.result.state, one.result.next_ms)
-        if newly_disabled:
-            self._log.warning("endpoint disabled", reason=tried.error)
+        if reason is not None and newly_disabled:
+            self._log.warning("endpoint disabled", reason=reason)
             await deliveries.bury(connection, name)
             (status,) = await endpoints.endpoint_statuses(connection, [self._endpoint])
-            await raise_alerts(connection, [(self._disabled(status, tried), None, None)])
+            await raise_alerts(connection, [(self._disabled(status, tried.at_ms, reason), None, None)])
 
     async def _events(self, taken: list[Due]) -> dict[int, Event]:
         """The events of these deliveries by alert; none where that fails, and each is then tried by itself."""
@@ -200,7 +236,7 @@ class Queue:
             return {}
         try:
             async with self._database.read() as connection:
-                return await load_events(connection, [due.alert_id for due in taken])
+                return await load_events(connection, [due.alert_id for due in taken], self._form)
         except Exception as error:  # whatever it is, it may be about one of them only
             self._log.warning("events could not be read together", error=f"{type(error).__name__}: {error}")
             return {}
@@ -229,7 +265,7 @@ class Queue:
         try:
             if event is None:
                 async with self._database.read() as connection:
-                    event = (await load_events(connection, [due.alert_id]))[due.alert_id]
+                    event = (await load_events(connection, [due.alert_id], self._form))[due.alert_id]
             answer = await self._channel.send(due.webhook_id, event.body, at_ms)
         except StoreUnavailable:
             return
@@ -250,11 +286,11 @@ class Queue:
         except StoreUnavailable as error:
             self._log.warning("attempts could not be written down, they are made again", error=str(error))
 
-    def _disabled(self, status: EndpointStatus, tried: Tried) -> AlertDraft:
+    def _disabled(self, status: EndpointStatus, at_ms: int, reason: str) -> AlertDraft:
         return AlertDraft(
             kind="endpoint.disabled",
-            dedupe_key=f"endpoint.disabled:{self._endpoint.name}:{tried.at_ms}",
-            summary=f"The endpoint {self._endpoint.name} is disabled: {tried.error}.",
+            dedupe_key=f"endpoint.disabled:{self._endpoint.name}:{at_ms}",
+            summary=f"The endpoint {self._endpoint.name} is disabled: {reason}.",
             recipients=recipients(self._others, "endpoint.disabled", None, None),
             subject={"endpoint": msgspec.to_builtins(status)},
         )

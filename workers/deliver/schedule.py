@@ -20,16 +20,22 @@ _ASKS_TO_WAIT = (429, 503)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one attempt. `status` is None where no answer came, `error` None where it succeeded."""
+    """What came of one attempt. `status` is None where no answer came, `error` None where it succeeded.
+
+    `taken` says whether it succeeded where no status can: mail has none, and a chat can refuse with 200.
+    """
 
     ms: int
     status: int | None = None
     error: str | None = None
     text: str | None = None  # the beginning of what was answered
     retry_after: str | None = None  # the header, as it came
+    taken: bool | None = None
 
     @property
     def delivered(self) -> bool:
+        if self.taken is not None:
+            return self.taken
         return self.status is not None and 200 <= self.status < 300
 
 

@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 import structlog
 
 from monitor.pause import pause
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.model import Deliveries
 from monitor.store import Database, StoreUnavailable, digests, endpoints
 from monitor.words import now_ms
-from workers.deliver import digest
+from workers.deliver import digest, tidy
+from workers.deliver.channels import open_channel, url_problem
 from workers.deliver.queue import IN_FLIGHT, TROUBLE_S, Queue
 from workers.deliver.schedule import jitter as random_jitter
-from workers.deliver.webhook import TIMEOUT_S, Webhook, url_problem
+from workers.deliver.webhook import TIMEOUT_S
 
 log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ class Sender:
     """Delivers alerts to the configured endpoints.
 
     `clock` gives the present in ms; all waiting is reckoned by it, so that a test can let days pass. `jitter` gives the factor
-    (0.9 to 1.1) by which a wait is longer or shorter.
+    (0.9 to 1.1) by which a wait is longer or shorter. `keep`: how long the log is kept, and how long an endpoint may fail.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Sender:
         jitter: Callable[[], float] = random_jitter,
         timeout_s: float = TIMEOUT_S,
         grace_s: float = GRACE_S,
+        keep: Deliveries | None = None,
     ) -> None:
         self._database = database
         self._configured = configured
@@ -49,6 +52,7 @@ class Sender:
         self._jitter = jitter
         self._timeout_s = timeout_s
         self._grace_s = grace_s
+        self._keep = keep or Deliveries()
         self._queues: list[Queue] = []
 
     def wake(self) -> None:
@@ -64,20 +68,21 @@ class Sender:
             for queue in self._queues:
                 group.create_task(queue.run(stop, self._grace_s))
             if self._names:
-                group.create_task(digest.keep_raising(self._database, self._names, self._clock, stop, self.wake))
+                group.create_task(digest.keep_raising(self._database, self._configured, self._clock, stop, self.wake))
+            group.create_task(tidy.keep_tidy(self._database, self._keep.retain, self._clock, stop))
             group.create_task(self._wake_at(stop))
 
     async def flush(self) -> int:
         """Sends all that is due now and does not wait for the rest; how many attempts were made. Raises StoreUnavailable."""
         async with self._database.write() as connection:
             await endpoints.register(connection, self._names)
-        await digest.raise_due(self._database, self._names, self._clock())
+        await digest.raise_due(self._database, self._names, self._clock(), digest.asking(self._configured))
         async with self._open():
             return sum(await asyncio.gather(*(queue.flush() for queue in self._queues)))
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[None]:
-        channels = [Webhook(one, connections=IN_FLIGHT, timeout_s=self._timeout_s) for one in self._configured]
+        channels = [open_channel(one, connections=IN_FLIGHT, timeout_s=self._timeout_s) for one in self._configured]
         self._queues = [
             Queue(
                 self._database,
@@ -86,6 +91,8 @@ class Sender:
                 others=[other for other in self._configured if other is not endpoint],
                 clock=self._clock,
                 jitter=self._jitter,
+                disable_after_s=self._keep.disable_after,
+                lines=1 if endpoint.kind == "apprise" else IN_FLIGHT,
             )
             for endpoint, channel in zip(self._configured, channels, strict=True)
         ]

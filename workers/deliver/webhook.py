@@ -2,36 +2,84 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import hmac
+import os
 import re
 import socket
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import aiohttp
-import standardwebhooks
+import structlog
 
 from monitor import __version__, net
-from monitor.settings.model import Endpoint
+from monitor.settings.endpoint import Endpoint
 from workers.deliver.schedule import GONE, Answer
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 15.0
 KEPT_ANSWER = 1_024  # bytes
 MAX_ANSWER = 65_536  # bytes read of an answer before the connection is closed
 _KEEPALIVE_S = 4.0  # below the five seconds after which common servers close an idle connection
+_CONTENT_TYPES = {"standard": "application/json", "cloudevents": "application/cloudevents+json; charset=utf-8"}
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def signed_headers(secrets: Sequence[str], webhook_id: str, at_ms: int, body: bytes) -> dict[str, str]:
     """The three headers of Standard Webhooks. While a secret is being changed there are several, and a signature by each."""
-    moment = dt.datetime.fromtimestamp(at_ms // 1000, dt.UTC)  # the library takes any zone's clock time for UTC
-    text = body.decode()
+    timestamp = str(at_ms // 1000)
+    signed = b".".join((webhook_id.encode(), timestamp.encode(), body))
+    signatures = (b64encode(hmac.digest(_key(secret), signed, "sha256")).decode() for secret in secrets)
     return {
         "webhook-id": webhook_id,
-        "webhook-timestamp": str(at_ms // 1000),
-        "webhook-signature": " ".join(standardwebhooks.Webhook(secret).sign(webhook_id, moment, text) for secret in secrets),
+        "webhook-timestamp": timestamp,
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
+
+
+@lru_cache(maxsize=256)
+def _key(secret: str) -> bytes:
+    return b64decode(secret.removeprefix("whsec_"))
+
+
+class Secrets:
+    """An endpoint's secrets. Where they stand in a file, a change of it counts from the next attempt on."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._known = [secret.get_secret_value() for secret in endpoint.secret]
+        self._files = endpoint.secret_files
+        self._seen = self._look()
+
+    def now(self) -> list[str]:
+        """The newest first, as they are listed."""
+        if self._files and (seen := self._look()) != self._seen:
+            self._seen = seen
+            try:
+                self._known = self._endpoint.secrets_now()
+                log.info("secrets read anew", endpoint=self._endpoint.name, secrets=len(self._known))
+            except ValueError as error:
+                log.error(
+                    "the changed secrets cannot be used, going on with those before",
+                    endpoint=self._endpoint.name,
+                    error=str(error),
+                )
+        return self._known
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        return [_mark(file) for file in self._files]
+
+
+def _mark(file: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - before every attempt, so it should cost little
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def url_problem(endpoint: Endpoint) -> str | None:
@@ -46,7 +94,7 @@ class Webhook:
 
     def __init__(self, endpoint: Endpoint, *, connections: int, timeout_s: float = TIMEOUT_S) -> None:
         self._endpoint = endpoint
-        self._secrets = [secret.get_secret_value() for secret in endpoint.secret]
+        self._secrets = Secrets(endpoint)
         self._host = urlsplit(endpoint.url).hostname or ""
         self._timeout_s = timeout_s
         self._session = aiohttp.ClientSession(
@@ -54,7 +102,7 @@ class Webhook:
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
-                "content-type": "application/json",
+                "content-type": _CONTENT_TYPES[endpoint.format],
                 "user-agent": f"exowatch/{__version__}",
                 "accept-encoding": "identity",
             },
@@ -64,7 +112,7 @@ class Webhook:
 
     async def send(self, webhook_id: str, body: bytes, at_ms: int) -> Answer:
         """Posts the body once. Never raises for what the other side does; the answer says it in a sentence."""
-        return await self._ask("POST", signed_headers(self._secrets, webhook_id, at_ms, body), body)
+        return await self._ask("POST", signed_headers(self._secrets.now(), webhook_id, at_ms, body), body)
 
     async def probe(self) -> Answer:
         """Asks for the endpoint's options, under the same rules, and tells it nothing. Never raises either."""
