@@ -12,7 +12,8 @@ from monitor.store import Database, reviews
 from monitor.store.dry_run import DryRun, dry_run
 from monitor.store.dry_terms import parse_terms
 from monitor.store.outbox import new_number
-from monitor.store.tables import alert, claim
+from monitor.store.tables import alert, claim, mention_watch
+from monitor.store.tables import mention as mention_table
 from monitor.store.tables import occurrence as occurrence_table
 from monitor.words import claim_id_of, now_ms, public_id
 from tests.api_server import ENDPOINT
@@ -33,7 +34,7 @@ ONE = settings()
 async def heard(database: Database, key: str, claim: str, confidence: float, days_ago: float, **more: Any) -> None:
     """A post that puts a claim forward unless `more` says otherwise, and what the workers then raise."""
     text = "exosomes do it"
-    post = {name: more.pop(name) for name in ("platform", "fresh") if name in more}
+    post = {name: more.pop(name) for name in ("platform", "fresh", "author") if name in more}
     found = occurrence(text, "do it", claim, confidence=confidence, **more)
     one = judged(key, text, found, hours_ago=days_ago * DAY, n=sum(key.encode()), **post)
     await write(database, replace(one, alerts=drafts(one.judgement, one.post, ONE.alerts, ONE.endpoint)))
@@ -181,3 +182,73 @@ async def test_a_merged_claim_counts_once_and_the_list_is_cut_while_the_numbers_
     assert numbers(await tried(database)) == (1, 1, 1, 0, 0)
     cut = await tried(database, min_confidence=0.2, limit=1)
     assert (cut.gained, cut.kept, [one.change for one in cut.items]) == (1, 1, ["gained"])
+
+
+async def spread(database: Database) -> None:
+    """Twelve authors a day apart, then forty quiet days, and one more."""
+    for n in range(12):
+        await heard(database, f"s{n:02}", "sure", 0.9, 60 - n, author=f"a{n}")
+    await heard(database, "z", "sure", 0.9, 9, author="late")
+
+
+def kinds(found: DryRun) -> dict[str, tuple[int, int, int, int, int]]:
+    return {kind: (one.raised, one.would_be, one.kept, one.gained, one.lost) for kind, one in found.kinds.items()}
+
+
+async def test_other_steps_of_spreading_are_tried(database: Database) -> None:
+    await spread(database)
+    assert kinds(await tried(database, since="90d")) == {"claim.new": (1, 1, 1, 0, 0), "claim.spreading": (1, 1, 1, 0, 0)}
+    found = await tried(database, since="90d", spreading=["5", "13"])
+    assert kinds(found)["claim.spreading"] == (1, 2, 0, 2, 1)
+    steps = {(one.change, one.authors): one for one in found.items if one.kind == "claim.spreading"}
+    assert set(steps) == {("gained", 5), ("gained", 13), ("lost", 10)}
+    assert steps["gained", 5].mention_id is not None
+    assert steps["lost", 10].alert_id is not None
+    assert kinds(await tried(database, since="20d", spreading=["13", "5"]))["claim.spreading"] == (0, 1, 0, 1, 0)
+
+
+async def test_another_quiet_time_is_tried(database: Database) -> None:
+    await spread(database)
+    assert "claim.resurfaced" not in kinds(await tried(database))
+    found = await tried(database, resurfaced_after="30d")
+    assert kinds(found)["claim.resurfaced"] == (0, 1, 0, 1, 0)
+    (back,) = [one for one in found.items if one.kind == "claim.resurfaced"]
+    assert (back.claim_id, back.confidence) == (claim_id_of("sure"), 0.9)
+    assert "claim.resurfaced" not in kinds(await tried(database, resurfaced_after="45d"))
+    assert "claim.resurfaced" not in kinds(await tried(database, resurfaced_after="30d", min_confidence=0.95))
+
+
+async def test_an_endpoints_other_events_names_and_budget_are_tried(database: Database) -> None:
+    await some(database)
+    await changed(database, "old", "supported")
+    async with database.write() as connection:
+        number = (await connection.execute(select(mention_table.c.id).where(mention_table.c.platform_id == "a2"))).scalar_one()
+        await connection.execute(insert(mention_watch).values(mention_id=number, name="ASCE+"))
+    every = await tried(database, endpoint="case-system", until="2099-01-01")
+    assert kinds(every) == {"claim.new": (2, 2, 2, 0, 0), "claim.verdict_changed": (1, 1, 1, 0, 0)}
+    new = await tried(database, endpoint="case-system", until="2099-01-01", events=["claim.new"])
+    assert kinds(new)["claim.verdict_changed"] == (1, 0, 0, 0, 1)
+    (lost,) = [one for one in new.items if one.change == "lost"]
+    assert (lost.kind, lost.claim_id, lost.mention_id) == ("claim.verdict_changed", claim_id_of("old"), None)
+    watched = await tried(database, endpoint="case-system", watch=["ASCE+"])
+    assert kinds(watched)["claim.new"] == (2, 0, 0, 0, 2), "the first post of the claim does not speak of it"
+    assert (every.in_digests, every.digests) == (0, 0)
+    await heard(database, "h1", "one more", 0.9, 15.001)
+    few = await tried(database, endpoint="case-system", max_per_hour=1)
+    assert (few.would_be, few.in_digests, few.digests) == (3, 1, 1)
+
+
+async def test_what_was_split_off_is_not_gained_and_not_lost(database: Database) -> None:
+    await heard(database, "a", "sure", 0.9, 20)
+    await heard(database, "b", "sure", 0.9, 10)
+    await heard(database, "c", "sure", 0.9, 8)
+    async with database.write() as connection:
+        new = await reviews.split(connection, claim_id_of("sure"), ["reddit:b"], "Something else is claimed.", "ann")
+    assert numbers(await tried(database)) == (1, 1, 1, 0, 0)
+    async with database.write() as connection:
+        await reviews.split(connection, claim_id_of("sure"), ["reddit:a"], "Another thing is claimed.", "ann")
+    found = await tried(database)
+    assert (numbers(found), by_claim(found)) == ((1, 1, 1, 0, 0), {claim_id_of("sure"): "kept"})
+    assert found.items[0].alert_id is not None
+    assert numbers(await tried(database, since="15d")) == (0, 0, 0, 0, 0)
+    assert new not in by_claim(found)

@@ -228,7 +228,9 @@ async def test_an_alert_that_waits_for_a_digest_says_until_when(database: Databa
     number = stored_id("a", (await why(database, "reddit:a", rules)).alerts[0])
     async with database.write() as connection:
         await connection.execute(insert(digest_item).values(endpoint="law", alert_id=number, due_ms=1_795_348_800_000))
-    assert "due at 2026-11-22 12:00:00 UTC" in one(await why(database, "reddit:a", rules), "delivery").sentence
+    found = await why(database, "reddit:a", rules)
+    assert "due at 2026-11-22 12:00:00 UTC" in one(found, "delivery").sentence
+    assert found.conclusion.endswith(": waits for the next digest to law.")
 
 
 async def test_an_alert_that_a_digest_told_of_is_delivered_with_it(database: Database) -> None:
@@ -274,3 +276,30 @@ async def test_a_mention_that_is_not_on_record_is_none(database: Database) -> No
     async with database.read() as connection:
         for name in ("reddit:none", "m_0000000000000", "nonsense"):
             assert await facts(connection, name) is None
+
+
+async def test_after_a_merge_it_says_who_put_the_post_there_and_what_the_alert_told_of_then(database: Database) -> None:
+    text = "The FDA cleared exosomes"
+    other = judged("b", text, occurrence(text, "FDA cleared", "cleared"), hours_ago=1)
+    await write(database, said("a", hours_ago=3), replace(other, alerts=drafts(other.judgement, other.post, ONE.alerts, ())))
+    async with database.write() as connection:
+        await reviews.judge(connection, CLAIM, "dismiss", "bob")
+        await reviews.merge(connection, CLAIM, claim_id_of("cleared"), "ann")
+    first, second = await why(database, "reddit:a"), await why(database, "reddit:b")
+    assert f"ann merged {CLAIM} into it at " in one(first, "claim").sentence
+    assert (one(first, "new").passed, one(second, "new").passed) == ("yes", "yes")
+    assert one(second, "review").passed == "yes", "the other claim was dismissed, not this one"
+    await write(database, replace(said("c", hours_ago=0.5), alerts=()))
+    third = await why(database, "reddit:c")
+    assert f"which told of {CLAIM}, before a review put that under this claim" in one(third, "new").sentence
+
+
+async def test_after_a_split_the_story_is_that_of_the_claim_it_was_split_off_from(database: Database) -> None:
+    await write(database, said("a", hours_ago=3))
+    await write(database, said("b", hours_ago=1))
+    async with database.write() as connection:
+        await reviews.split(connection, CLAIM, ["reddit:b"], "A filter needle is FDA approved.", "ann")
+    found = await why(database, "reddit:b")
+    assert f"ann split it off from {CLAIM} at " in one(found, "claim").sentence
+    assert f"split the claim off from {CLAIM} at " in one(found, "new").sentence
+    assert found.conclusion.startswith("It raised no alert: a review split the claim off")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from monitor.settings import Settings
+from monitor.settings import Settings, load
 from monitor.store import Database
 from monitor.topic import load_topic
 from monitor.words import claim_id_of
@@ -17,6 +18,7 @@ from tests.api_server import serving
 from tests.daemon_process import running_daemon
 from tests.samples import judged, occurrence, write, write_some
 from tests.test_cli_query import ESCAPES, ROOT, configured, exowatch
+from workers.retell import keep_register
 
 
 def test_explain_prints_the_steps_and_what_follows(tmp_path: Path, store_url: str) -> None:
@@ -33,6 +35,29 @@ def test_explain_prints_the_steps_and_what_follows(tmp_path: Path, store_url: st
     assert load_topic(ROOT / "config/topics/exosomes").register.version in read["sentence"]
     again = exowatch("explain", found["mention_id"], "--format", "json", "--config", config)
     assert json.loads(again.stdout) == found
+
+
+def test_explain_goes_by_the_register_that_judges_where_its_files_are_broken(tmp_path: Path) -> None:
+    config = configured(tmp_path, f"sqlite:///{tmp_path}/var/exowatch.sqlite")
+    pack = tmp_path / "topics/exosomes"
+    shutil.copytree(ROOT / "config/topics/exosomes", pack, ignore=shutil.ignore_patterns("model"))
+    (pack / "topic.yaml").write_text((pack / "topic.yaml").read_text().replace("model:", "# model:"))
+    version = asyncio.run(_kept(config))
+    (pack / "register/safety.yaml").write_text("entries: [")
+    shown = exowatch("explain", "reddit:a", "--config", config)
+    assert (shown.returncode, shown.stderr.count("\n")) == (0, 1), shown.stderr
+    assert version in shown.stderr
+    assert "safety.yaml" in shown.stderr
+    assert shown.stdout.splitlines()[-1].startswith("It raised claim.new (a_")
+
+
+async def _kept(config: Path) -> str:
+    settings = load(config)
+    topic = load_topic(settings.topic_folder)
+    database = Database(settings.sqlalchemy_url)
+    await keep_register(database, topic)
+    await database.close()
+    return topic.register.version
 
 
 def test_explain_takes_hostile_words_and_unknown_mentions(tmp_path: Path) -> None:

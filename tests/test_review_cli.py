@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.cli import main
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.judged import Judged, Origin
+from monitor.topic import load_topic
 from monitor.words import claim_id_of
 from tests.samples import judged, occurrence, write
-from tests.test_cli_query import exowatch
+from tests.test_cli_query import ROOT, exowatch
+from workers.judgement import Judge
 
 APPROVED, SAFE, CURED = claim_id_of("fda-approved"), claim_id_of("no-side-effects"), claim_id_of("cures-all")
 SENTENCE = "A filter needle for exosomes is FDA approved."
@@ -252,3 +255,41 @@ def test_merged_and_split_ones_are_labelled_as_they_were_put_and_only_as_far_as_
     ]
     stored(shell.config, approved("later", hours_ago=-0.01))  # half a minute after they decided
     assert not [text for text in shell.exported() if "later" in text]
+
+
+def test_claims_that_differ_by_a_number_are_labelled_apart_and_agree_with_the_classifier(shell: Shell, tmp_path: Path) -> None:
+    topic = load_topic(ROOT / "config/topics/exosomes")
+    judge = Judge(topic)
+    texts = [f"These exosomes boost collagen by {number}%, says {key}" for key, number in (("a", 300), ("b", 500), ("c", 300))]
+    ids = set()
+    for n, text in enumerate(texts):
+        judgement, origins = judge.weigh(f"n{n}", text)
+        ids |= {one.claim_id for one in judgement.claims}
+        stored(shell.config, replace(judged(f"n{n}", text, n=n), judgement=judgement, origins=origins))
+    assert len(ids) == 2
+    for claim_id in ids:
+        shell.said("claim", claim_id, "confirm")
+    file = tmp_path / "reviewed.jsonl"
+    assert shell.run("reviews", "export", str(file))[0] == 0
+    posts = [json.loads(line) for line in file.read_text().splitlines()]
+    labels = [(one["claim_key"], one["proposition"]) for post in posts for one in post["claims"]]
+    assert len(set(labels)) == 2
+    assert {proposition for _, proposition in labels} == {topic.lexicon.propositions[labels[0][1]].key}
+    assert all(claim_id_of(key) in ids for key, _ in labels)
+    status, out, _ = shell.run("evaluate", str(file), "--json")
+    assert (status, json.loads(out)["identity"], json.loads(out)["detection"]) == (0, 1.0, 1.0)
+
+
+def test_a_group_without_a_command_shows_its_help_and_names_that_nobody_watches_are_named(shell: Shell) -> None:
+    status, out, err = shell.run("reviews")
+    assert (status, out) == (2, "")
+    assert [
+        "Usage: exowatch reviews" in err.splitlines()[0],
+        any(line.strip().startswith("export") for line in err.splitlines()),
+    ] == [
+        True,
+        True,
+    ]
+    status, _, err = shell.run("claims", "--watch", "Nope")
+    assert (status, err.count("\n"), "Nope is not on the watchlist" in err) == (0, 1, True)
+    assert "did you mean ASCE+?" in shell.run("claims", "--watch", "asce+")[2]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text as sql
 
 from monitor.settings import Settings
-from monitor.store import Database, StoreUnavailable, record, reviews
+from monitor.store import Connection, Database, StoreUnavailable, record, reviews
 from monitor.store.judged import Judged
 from monitor.words import claim_id_of
 from tests.checker import ALERTS, check_record, query
@@ -120,6 +120,49 @@ async def test_a_claim_that_is_merged_while_it_is_put_forward(slow: Database, po
         (claim_id_of("another claim"), 3)
     ]
     assert await query(postgres_url, "SELECT DISTINCT claim_id FROM occurrence") == [(claim_id_of("another claim"),)]
+
+
+async def test_a_review_takes_mentions_before_claims_as_an_edit_does(slow: Database) -> None:
+    one, other = claim_id_of("one claim"), claim_id_of("another claim")
+    await write(slow, said("a", "one claim", n=0), said("b", "one claim", n=1), said("c", "another claim", n=2))
+
+    async def review(action: str) -> None:
+        async with slow.write() as connection:
+            if action == "split":
+                await reviews.split(connection, one, ["reddit:a"], "Something else is claimed.", "ann")
+            else:
+                await (
+                    reviews.merge(connection, one, other, "ann") if action == "merge" else reviews.unmerge(connection, one, "ann")
+                )
+
+    for action in ("merge", "unmerge", "split"):
+        async with slow.write() as editing:  # as `record` takes rows: the mention, then its claims
+            lock = "SELECT id FROM mention WHERE platform_id = 'a' FOR NO KEY UPDATE"
+            await editing.execute(sql(lock))
+            reviewing = asyncio.create_task(review(action))
+            await until_one_waits(slow)
+            await editing.execute(sql("SELECT id FROM claim ORDER BY id FOR KEY SHARE"))
+        await reviewing
+
+
+async def test_a_review_that_has_to_give_way_is_done_again(slow: Database, postgres_url: str) -> None:
+    await write(slow, said("a", "one claim", n=0), said("b", "another claim", n=1))
+    first, last = sorted((claim_id_of("one claim"), claim_id_of("another claim")))
+    tries = 0
+
+    async def merging(connection: Connection) -> str:
+        nonlocal tries
+        tries += 1
+        return await reviews.merge(connection, first, last, "ann")
+
+    lock = sql("SELECT id FROM claim WHERE id = :id FOR UPDATE")
+    async with slow.write() as other:
+        await other.execute(lock, {"id": last})
+        reviewing = asyncio.create_task(slow.write_again(merging))
+        await until_one_waits(slow)
+        await other.execute(lock, {"id": first})  # each waits for the other: whoever waited first is taken back
+    assert (await reviewing, tries) == (last, 2)
+    assert await query(postgres_url, "SELECT id FROM claim WHERE merged_into IS NULL") == [(last,)]
 
 
 async def test_whoever_is_taken_back_for_another_is_told_to_try_again(slow: Database) -> None:

@@ -106,7 +106,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _ONCE = (
     *("since", "until", "limit", "cursor", "bucket", "state", "endpoint", "doubtful"),
-    *("min_confidence", "endpoint_min_confidence"),
+    *("min_confidence", "endpoint_min_confidence", "resurfaced_after", "max_per_hour"),
 )
 _EXPLAINED = {
     "since": "Heard since: a duration back from now (`24h`) or a time.",
@@ -117,6 +117,9 @@ _EXPLAINED = {
     "doubtful": "`true`: joined to a claim as the likeliest, and confirmed by nobody yet.",
     "cursor": "`next` of the page before.",
     "min_confidence": "Another `alerts.min_confidence`.",
+    "spreading": "Other numbers of authors than `alerts.spreading`.",
+    "resurfaced_after": "Another `alerts.resurfaced_after`, as in `30d`.",
+    "max_per_hour": "Another `max_per_hour` of the endpoint; `all`: no budget.",
     "endpoint_min_confidence": "Another `min_confidence` of the endpoint.",
 }
 

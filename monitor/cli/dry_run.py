@@ -10,7 +10,7 @@ import click
 
 from monitor.cli.database import opened
 from monitor.cli.group import settings_of
-from monitor.cli.output import Column, Format, plain, print_json, print_page, short_time
+from monitor.cli.output import Column, Format, counted, plain, print_json, print_page, short_time
 from monitor.store import FilterError
 from monitor.store.dry_run import DryRun, dry_run
 from monitor.store.dry_terms import NAMES, parse_terms
@@ -20,16 +20,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("min-confidence", False, "Dry run: another alerts.min_confidence."),
+    ("spreading", True, "Dry run: other numbers of authors than alerts.spreading."),
+    ("resurfaced-after", False, "Dry run: another alerts.resurfaced_after, as in 30d."),
     ("endpoint", False, "Dry run: only what this endpoint would be told, by its filters or those that follow."),
     ("events", True, "Dry run: other events of the endpoint (all: any)."),
     ("types", True, "Dry run: other types of the endpoint (all: any)."),
     ("verdicts", True, "Dry run: other verdicts of the endpoint (all: any)."),
     ("platforms", True, "Dry run: other platforms of the endpoint (all: any)."),
     ("endpoint-min-confidence", False, "Dry run: another min_confidence of the endpoint."),
+    ("max-per-hour", False, "Dry run: another max_per_hour of the endpoint (all: no budget)."),
 )
 _OWN = tuple(name.replace("-", "_") for name, _, _ in _OPTIONS)
 _COLUMNS = (
     Column("change", lambda one: one.change),
+    Column("kind", lambda one: one.kind + (f" {one.authors}" if one.authors else "")),
     Column("heard", lambda one: short_time(one.seen_at)),
     Column("claim", lambda one: one.claim_id),
     Column("mention", lambda one: one.mention_id),
@@ -44,7 +48,7 @@ def dry_run_options(function: F) -> F:
     """Adds --dry-run and what goes with it."""
     for name, repeatable, explained in reversed(_OPTIONS):
         function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
-    explained = "Raise and list nothing: say which claim.new the options below would have gained and lost since (30d)."
+    explained = "Raise and list nothing: say which alerts the options below would have gained and lost since (30d)."
     return click.option("--dry-run", "dry", is_flag=True, help=explained)(function)
 
 
@@ -92,5 +96,9 @@ def _instead(name: str) -> str:
 def _print_numbers(found: DryRun) -> None:
     to = f" for {found.endpoint.name}" if found.endpoint else ""
     print(plain(f"{short_time(found.since)} to {short_time(found.until)} UTC, min_confidence {found.min_confidence:g}{to}"))
-    numbers = f"{found.kept} kept, {found.gained} gained, {found.lost} lost"
-    print(f"claim.new: {found.raised} raised, {found.would_be} would be: {numbers}\n")
+    for kind, one in (found.kinds or {"claim.new": found}).items():
+        numbers = f"{one.kept} kept, {one.gained} gained, {one.lost} lost"
+        print(f"{kind}: {one.raised} raised, {one.would_be} would be: {numbers}")
+    if found.in_digests:
+        print(f"Over the budget: {counted(found.in_digests, 'alert')} in {counted(found.digests, 'digest')}")
+    print()

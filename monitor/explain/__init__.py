@@ -47,7 +47,7 @@ def explain(facts: Facts, keywords: Sequence[Keyword], present: Present, setting
         url=facts.mention.url,
         alerts=tuple(one.alert.id for one in facts.raised),
         steps=post + claims + alerts,
-        conclusion=_raised(facts, alerts) if facts.raised else f"It raised no alert: {_stopped(facts, post, claims)}",
+        conclusion=_raised(facts, settings) if facts.raised else f"It raised no alert: {_stopped(facts, post, claims)}",
     )
 
 
@@ -59,14 +59,18 @@ def not_on_record(name: str) -> str:
     )
 
 
-def _raised(facts: Facts, steps: Sequence[Step]) -> str:
+def _raised(facts: Facts, settings: Settings) -> str:
     named = ", ".join(f"{one.alert.kind} ({one.alert.id})" for one in facts.raised)
-    sent = [one for one in steps if one.step == "delivery"]
-    arrived = sorted({one.endpoint for one in sent if one.passed == "yes" and one.endpoint})
-    waiting = sorted({one.endpoint for one in sent if one.passed == "no" and one.endpoint})
-    parts = [f"delivered to {', '.join(arrived)}"] if arrived else []
-    parts += [f"not delivered yet to {', '.join(waiting)}"] if waiting else []
-    return f"It raised {named}: {' and '.join(parts) or 'no endpoint was to be told'}."
+    sent = [delivery for one in facts.raised for delivery in (*one.deliveries, *one.told_in)]
+    ways = {
+        "delivered to": {one.endpoint for one in sent if one.state == "delivered"},
+        "waits for the next digest to": {endpoint for one in facts.raised for endpoint in one.digests},
+        "not delivered yet to": {one.endpoint for one in sent if one.state == "pending"},
+        "given up on the way to": {one.endpoint for one in sent if one.state == "dead"},
+    }
+    parts = [f"{what} {', '.join(sorted(endpoints))}" for what, endpoints in ways.items() if endpoints]
+    nobody = "no endpoint was to be told" if settings.endpoint else "no endpoint is configured"
+    return f"It raised {named}: {' and '.join(parts) or nobody}."
 
 
 def _stopped(facts: Facts, post: Sequence[Step], claims: Sequence[Step]) -> str:

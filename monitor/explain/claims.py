@@ -46,9 +46,26 @@ def _claim(one: Occurrence, about: AboutClaim) -> Step:
     said = (
         f'the claim "{one.claim.rstrip(".")}" ({one.type}): the post {stance} {where}, which '
         f"{'puts' if one.put_forward else 'does not put'} it forward, and it is {one.verdict} {basis}, so this "
-        f"{'may' if one.alerting else 'cannot'} raise an alert. Why: {one.why}"
+        f"{'may' if one.alerting else 'cannot'} raise an alert. Why: {one.why}{_put_there(about)}"
     )
     return step("claim", one.alerting, said, claim_id=one.claim_id)
+
+
+def _put_there(about: AboutClaim) -> str:
+    """By which review it came under this claim; nothing where it was found as this claim."""
+    if not about.found_as:
+        return ""
+    split = _split_of(about)
+    if split is not None:
+        return f" {split.reviewer} split it off from {(split.detail or {})['from']} at {at(split.at)}."
+    merges = [one for one in about.reviews if one.action == "merge" and (one.detail or {}).get("from") in about.found_as]
+    return "".join(f" {one.reviewer} merged {(one.detail or {})['from']} into it at {at(one.at)}." for one in merges[-1:])
+
+
+def _split_of(about: AboutClaim) -> Review | None:
+    """The review that split the claim off from another one."""
+    own = (one for one in about.reviews if one.claim_id == about.claim.id and one.action == "split")
+    return next((one for one in own if "from" in (one.detail or {})), None)
 
 
 def _confidence(one: Occurrence, settings: Settings) -> Step:
@@ -62,7 +79,9 @@ def _confidence(one: Occurrence, settings: Settings) -> Step:
 
 def _standing(facts: Facts, about: AboutClaim, own: Sequence[Told], settings: Settings) -> Iterator[Step]:
     judged_at = facts.mention.edited_at or facts.mention.seen_at
-    silence = silenced(about.reviews, judged_at)
+    # What was said of the claims that were merged into it counts for what was found as one of them.
+    speaking = [one for one in about.reviews if one.claim_id == about.claim.id or one.claim_id in about.found_as]
+    silence = silenced(speaking, judged_at)
     yield _review(about, silence)
     if silence is not None and not own:
         return
@@ -77,7 +96,7 @@ def silenced(reviews: Sequence[Review], time: str) -> Review | None:
     for one in reviews:
         if one.at > time:
             break
-        if one.action in ("dismiss", "confirm", "reopen"):
+        if one.action in ("dismiss", "confirm", "reopen") and not one.detail:  # a detail names single mentions
             dismissed = one if one.action == "dismiss" else None
         elif one.action in ("mute", "unmute"):
             muted = one if one.action == "mute" else None
@@ -110,6 +129,14 @@ def _new(facts: Facts, about: AboutClaim) -> Step:
     if own is not None:
         said = f"the claim was new: this post raised it at {at(own.created_at)} ({own.id})."
         return step("new", True, said, claim_id=claim_id, alert_id=own.id)
+    split = _split_of(about)
+    if split is not None and (not telling or telling[0].mention_id != mention.id):
+        source = (split.detail or {})["from"]
+        said = (
+            f"a review split the claim off from {source} at {at(split.at)}: when the post was heard it was one of that claim's, "
+            f"and what was told of that one counts (`exowatch claim {source}` shows it)."
+        )
+        return step("new", False, said, claim_id=claim_id)
     if not telling:
         said = (
             "the claim is new by what the record holds now, and no alert has told of it: the threshold, the verdict, a review or "
@@ -117,10 +144,13 @@ def _new(facts: Facts, about: AboutClaim) -> Step:
         )
         return step("new", False, said, claim_id=claim_id)
     first = telling[0]
+    of = next((told.of for told in about.told if told.alert is first and told.of), None)
+    then = f", which told of {of}, before a review put that under this claim" if of else ""
     if first.mention_id is None:
-        said = f"the claim was not new: its changed verdict was told of at {at(first.created_at)} ({first.id})."
+        said = f"the claim was not new: its changed verdict was told of at {at(first.created_at)} ({first.id}){then}."
     elif first.mention_id < mention.id:
-        said = f"the claim was not new: it is known since {at(first.created_at)} by the mention {first.mention_id} ({first.id})."
+        known = f"{at(first.created_at)} by the mention {first.mention_id} ({first.id}){then}"
+        said = f"the claim was not new: it is known since {known}."
     else:
         said = (
             f"the claim is known since {at(first.created_at)} by the mention {first.mention_id} ({first.id}), which was heard "

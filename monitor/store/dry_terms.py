@@ -10,6 +10,7 @@ import msgspec
 
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
+from monitor.settings.values import parse_duration
 from monitor.store.filters import FilterError, Filters, number_range, parse_filters
 from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict, now_ms
 
@@ -23,8 +24,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "types": (*CLAIM_TYPES, EVERY),
     "verdicts": (*VERDICTS, EVERY),
 }
-OF_ENDPOINT = ("events", "types", "verdicts", "platforms", "endpoint_min_confidence")
-NAMES = ("since", "until", "min_confidence", "endpoint", *OF_ENDPOINT, "limit")
+LISTS = ("events", "types", "verdicts", "platforms", "watch")  # of an endpoint
+OF_ENDPOINT = (*LISTS, "endpoint_min_confidence", "max_per_hour")
+OF_ALERTS = ("min_confidence", "spreading", "resurfaced_after")
+NAMES = ("since", "until", *OF_ALERTS, "endpoint", *OF_ENDPOINT, "limit")
+MOST = 1_000_000  # of anything that is counted
 
 
 class TriedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +39,9 @@ class TriedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     types: list[ClaimType]
     verdicts: list[Verdict]
     platforms: list[str]
+    watch: list[str]
     min_confidence: float
+    max_per_hour: int | None
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> TriedEndpoint:
@@ -43,11 +49,13 @@ class TriedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """The window (ms; `until` is exclusive), the threshold, and the endpoint as it is configured and as it is tried."""
+    """The window (ms; `until` is exclusive), the thresholds, and the endpoint as it is configured and as it is tried."""
 
     since: int
     until: int
     min_confidence: float
+    spreading: tuple[int, ...]
+    resurfaced_after_ms: int
     configured: Endpoint | None
     tried: Endpoint | None
     limit: int
@@ -66,6 +74,8 @@ def parse_terms(given: Mapping[str, Sequence[str]], alerts: Alerts, endpoints: S
         since=window.since or 0,
         until=now_ms() + 1 if window.until is None else window.until,
         min_confidence=_confidence(given, "min_confidence", alerts.min_confidence),
+        spreading=tuple(sorted(set(_counts(given, "spreading", alerts.spreading)))),
+        resurfaced_after_ms=round(_duration(given, "resurfaced_after", alerts.resurfaced_after) * 1000),
         configured=configured,
         tried=configured and configured.model_copy(update=_filters(given, configured)),
         limit=window.limit,
@@ -88,9 +98,10 @@ def _endpoint(given: Mapping[str, Sequence[str]], endpoints: Sequence[Endpoint])
 
 def _filters(given: Mapping[str, Sequence[str]], endpoint: Endpoint) -> dict[str, Any]:
     """The filters that are tried in the place of the endpoint's own."""
-    tried: dict[str, Any] = {
-        name: _values(name, given[name]) for name in ("events", "types", "verdicts", "platforms") if given.get(name)
-    }
+    tried: dict[str, Any] = {name: _values(name, given[name]) for name in LISTS if given.get(name)}
+    if given.get("max_per_hour"):
+        budget = given["max_per_hour"][-1]
+        tried["max_per_hour"] = None if budget == EVERY else _counts(given, "max_per_hour", ())[-1]
     return tried | {"min_confidence": _confidence(given, "endpoint_min_confidence", endpoint.min_confidence)}
 
 
@@ -98,12 +109,35 @@ def _values(name: str, written: Sequence[str]) -> list[str]:
     if EVERY in written:
         return []
     for value in written:
-        if name not in CHOICES:
+        if name == "watch":
+            if not value.strip() or not value.isprintable():
+                raise FilterError(f"watch {value[:64]!r} is not a name on the watchlist; or write {EVERY}")
+        elif name not in CHOICES:
             if not _PLATFORM.fullmatch(value):
                 raise FilterError(f"{name} {value[:64]!r} is not the name of a platform; or write {EVERY}")
         elif value not in CHOICES[name]:
             raise FilterError(f"{name} {value[:64]!r} is not one of {', '.join(CHOICES[name])}")
     return list(written)
+
+
+def _counts(given: Mapping[str, Sequence[str]], name: str, otherwise: Sequence[int]) -> Sequence[int]:
+    """Whole numbers from 1, one or several."""
+    written = given.get(name)
+    if not written:
+        return otherwise
+    for value in written:
+        if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MOST):
+            raise FilterError(f"{name} {value[:64]!r} is not a whole number from 1 to {MOST:,}")
+    return [int(value[:9]) for value in written]
+
+
+def _duration(given: Mapping[str, Sequence[str]], name: str, otherwise: float) -> float:
+    if not given.get(name):
+        return otherwise
+    try:
+        return parse_duration(given[name][-1])
+    except ValueError as error:
+        raise FilterError(f"{name}: {error}") from None
 
 
 def _confidence(given: Mapping[str, Sequence[str]], name: str, otherwise: float) -> float:

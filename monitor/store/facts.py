@@ -18,17 +18,20 @@ _DAY_MS = 86_400_000
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert about a claim. `authors` is the step of a `claim.spreading`."""
+    """An alert about a claim. `authors` is the step of a `claim.spreading`; `of` the id of the claim that it told of, where a
+    review has put it under another one since."""
 
     alert: Alert
     authors: int | None
+    of: str | None = None
 
 
 class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A claim of the mention: its alerts and reviews so far, the oldest first, and when a fresh post before this mention last put
-    it forward."""
+    it forward. `found_as` are the ids of what the reader found in the mention, where a review has put it under this claim."""
 
     claim: Claim
+    found_as: frozenset[str]
     told: tuple[Told, ...]
     reviews: tuple[Review, ...]
     before: str | None
@@ -77,9 +80,14 @@ async def _about(connection: AsyncConnection, number: int, claim_ids: Sequence[s
     rows = await connection.execute(select(alert).where(alert.c.claim_id.in_(claim_ids)).order_by(alert.c.id))
     for row in rows:
         told.setdefault(row.claim_id, []).append(_told(row))
+    moved: dict[str, set[str]] = {}
+    its = (occurrence.c.mention_id == number) & occurrence.c.found_as.is_not(None)
+    for row in await connection.execute(select(occurrence.c.claim_id, occurrence.c.found_as).where(its)):
+        moved.setdefault(row.claim_id, set()).add(row.found_as)
     return {
         one.id: AboutClaim(
             claim=one,
+            found_as=frozenset(moved.get(one.id, ())),
             told=tuple(told.get(one.id, ())),
             reviews=tuple(await reviews.history(connection, one.id)),
             before=await _before(connection, number, one.id),
@@ -90,7 +98,8 @@ async def _about(connection: AsyncConnection, number: int, claim_ids: Sequence[s
 
 def _told(row: Any) -> Told:
     step = row.dedupe_key.rpartition(":")[2] if row.kind == "claim.spreading" else ""
-    return Told(alert=alerts.alert_of(row), authors=int(step) if step.isdigit() else None)
+    of = row.dedupe_key.partition(":")[2].partition(":")[0]
+    return Told(alert=alerts.alert_of(row), authors=int(step) if step.isdigit() else None, of=None if of == row.claim_id else of)
 
 
 async def _before(connection: AsyncConnection, number: int, claim_id: str) -> str | None:
