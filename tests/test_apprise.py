@@ -143,7 +143,7 @@ async def test_a_service_that_does_not_answer_is_ended_in_time_and_the_next_mess
     assert (answer.delivered, answer.status, answer.error) == (False, None, "no answer within 5 s")
     assert chat.asked.is_set(), "it was asked"
     never.set()
-    chat.answer = lambda: web.Response()
+    chat.answer = web.Response
     assert (await channel.send("msg_2", BODY, NOW)).delivered
     await channel.close()
 
@@ -201,10 +201,8 @@ async def test_nothing_of_the_address_stays_behind(chat: Chat) -> None:
 
 
 def _children() -> list[tuple[int, bytes]]:
-    found = []
-    for number in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
-        found.append((int(number), Path(f"/proc/{number}/cmdline").read_bytes()))
-    return found
+    numbers = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [(int(number), Path(f"/proc/{number}/cmdline").read_bytes()) for number in numbers]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,14 @@ _FIRST = """
     """
 _SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
 _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
-ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT, "0004": _FIRST + _SPENT + _REVIEWED}
+_FAILING = ";\nINSERT INTO endpoint (name, state, failing_since_ms, spent_until_ms) VALUES ('hook', 'failing', 5, 7.5)"
+ROWS = {
+    "0001": _FIRST,
+    "0002": _FIRST,
+    "0003": _FIRST + _SPENT,
+    "0004": _FIRST + _SPENT + _REVIEWED,
+    "0007": _FIRST + _SPENT + _REVIEWED + _FAILING,
+}
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
 _TAGS = "'{claim:c_1,platform:forum,source:s,stance:asserts,type:regulatory_status,verdict:contradicted}'"
@@ -60,6 +67,8 @@ INDEX = {
     ("0003", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0004", "sqlite"): _FTS5,
     ("0004", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
+    ("0007", "sqlite"): _FTS5,
+    ("0007", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
 FOUND: tuple[dict[str, list[str]], ...] = (
     {"text": ["bread"]},
