@@ -88,7 +88,9 @@ async def _serve() -> None:
         return web.Response(body=msgspec.json.encode(times))
 
     app = web.Application()
-    app.add_routes([web.post("/hook", take), web.get("/taken", taken), web.get("/has/{count}", has), web.get("/arrivals", arrivals)])
+    app.add_routes(
+        [web.post("/hook", take), web.get("/taken", taken), web.get("/has/{count}", has), web.get("/arrivals", arrivals)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

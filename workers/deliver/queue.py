@@ -249,9 +249,7 @@ class Queue:
         task.add_done_callback(lambda _: self._look_soon())  # to write it down; and perhaps the claim's next is free to go
 
     def _look_soon(self) -> None:
-        if not self._flying:
-            self._look.set()
-        elif len(self._landed) >= GATHER:
+        if not self._flying or len(self._landed) >= GATHER:
             self._look.set()
         elif len(self._landed) == 1:
             asyncio.get_running_loop().call_later(GATHER_S, self._look.set)
