@@ -11,7 +11,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from benchmarks.arrival import SECRET
-from benchmarks.measure import Figure, Scale, beside, drained, in_turn, rate
+from benchmarks.measure import Figure, Scale, beside, in_turn, rate
 from benchmarks.posts import judge, posts
 from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
@@ -83,11 +83,8 @@ async def _sent(database: Database, endpoint: Endpoint, hook: Receiver, count: i
     sender = Sender(database, [endpoint])
     task = asyncio.create_task(sender.run(stop))
 
-    async def all_there() -> bool:
-        await asyncio.sleep(0.02)
-        return await hook.taken() >= before + count
-
-    await drained(all_there)
+    async with asyncio.timeout(300):
+        await hook.has(before + count)
     stop.set()
     await task  # until everything is written down
 

@@ -1,6 +1,6 @@
 """A receiver in a process of its own, whose cost is not the sender's. Run as `python -m benchmarks.receiver`.
 
-It verifies nothing and answers 204. `GET /taken` answers how many bodies came, `GET /arrivals` when each post's came (by the
+It verifies nothing and answers 204. `GET /taken` answers how many bodies came, `GET /has/N` as soon as N have, `GET /arrivals` when each post's came (by the
 post's id, seconds of the monotonic clock, which all processes of a machine share).
 """
 
@@ -40,6 +40,11 @@ class Receiver:
         async with aiohttp.ClientSession() as session, session.get(f"{self.origin}/taken") as answer:
             return int(await answer.text())
 
+    async def has(self, count: int) -> None:
+        """Returns when so many bodies have come in all: asked once, since asking again and again would slow down who sends."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.origin}/has/{count}") as answer:
+            answer.raise_for_status()
+
     async def arrivals(self) -> dict[str, float]:
         async with aiohttp.ClientSession() as session, session.get(f"{self.origin}/arrivals") as answer:
             return msgspec.json.decode(await answer.read(), type=dict[str, float])
@@ -59,10 +64,19 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 async def _serve() -> None:
     bodies: list[tuple[float, bytes]] = []
+    waiting: dict[int, asyncio.Event] = {}
 
     async def take(request: web.Request) -> web.Response:
         bodies.append((time.monotonic(), await request.read()))
+        if len(bodies) in waiting:
+            waiting.pop(len(bodies)).set()
         return web.Response(status=204)
+
+    async def has(request: web.Request) -> web.Response:
+        count = int(request.match_info["count"])
+        if len(bodies) < count:
+            await waiting.setdefault(count, asyncio.Event()).wait()
+        return web.Response()
 
     async def taken(_: web.Request) -> web.Response:
         return web.Response(text=str(len(bodies)))
@@ -74,7 +88,9 @@ async def _serve() -> None:
         return web.Response(body=msgspec.json.encode(times))
 
     app = web.Application()
-    app.add_routes([web.post("/hook", take), web.get("/taken", taken), web.get("/arrivals", arrivals)])
+    app.add_routes(
+        [web.post("/hook", take), web.get("/taken", taken), web.get("/has/{count}", has), web.get("/arrivals", arrivals)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -308,12 +308,20 @@ _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 IdKind = Literal["m", "a", "d", "n"]  # mention, alert, delivery, news
 
 
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+
+
 def _base32(number: int) -> str:
-    digits = []
-    for _ in range(13):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    pairs = _PAIRS
+    return (
+        _ALPHABET[number >> 60 & 31]
+        + pairs[number >> 50 & 1023]
+        + pairs[number >> 40 & 1023]
+        + pairs[number >> 30 & 1023]
+        + pairs[number >> 20 & 1023]
+        + pairs[number >> 10 & 1023]
+        + pairs[number & 1023]
+    )
 
 
 def public_id(kind: IdKind, number: int) -> str:

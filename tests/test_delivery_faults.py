@@ -120,7 +120,7 @@ async def test_senders_at_the_same_time_send_each_delivery_once(
     assert [len(one.attempts) for one in await logged(database)] == [1] * number
 
 
-_CHILD = """
+CHILD = """
 import asyncio, sys
 from monitor.settings import Settings
 from monitor.settings.endpoint import Endpoint
@@ -143,7 +143,7 @@ async def test_what_a_killed_sender_had_in_hand_is_sent_by_another(
     receiver.script(held(never), held(never))
     for n in range(2):
         await raise_claim(database, n)
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", _CHILD, store_url, receiver.url, SECRET, str(NOW))
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, store_url, receiver.url, SECRET, str(NOW))
     try:
         await receiver.got(2)
     finally:

@@ -140,6 +140,29 @@ async def test_every_answer_of_the_resolver_counts(monkeypatch: pytest.MonkeyPat
                 await session.get(f"http://two-faced.example:{port}/", timeout=aiohttp.ClientTimeout(total=5))
 
 
+async def test_an_answer_that_changes_between_two_looks_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+) -> None:
+    """What was checked is what is connected to: no second look, whose answer could be another, comes between."""
+    port, asked = listener.getsockname()[1], list[str]()
+
+    def resolved(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        address = "8.8.8.8" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    with listener:
+        async with aiohttp.ClientSession(connector=net.connector(allow_private=False)) as session:
+            with pytest.raises((TimeoutError, aiohttp.ClientConnectorError)):  # the public address is tried, and is not here
+                await session.get(f"http://changing.example:{port}/", timeout=aiohttp.ClientTimeout(total=0.3))
+            assert asked == ["changing.example"], "one look a connection"
+            with pytest.raises(net.PrivateAddressError):
+                await session.get(f"http://changing.example:{port}/", timeout=aiohttp.ClientTimeout(total=5))
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 async def test_with_leave_loopback_is_connected_to(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     with listener:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 import stamina
 import structlog
 from alembic import command
@@ -196,7 +197,7 @@ def _shown(url: URL) -> str:
 
 
 def _postgresql_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, json_deserializer=msgspec.json.decode)
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -212,7 +213,13 @@ def _postgresql_engine(url: URL) -> AsyncEngine:
 
 def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
     # One writing connection; a handful of reading ones.
-    engine = create_async_engine(url, pool_size=1 if writer else 4, max_overflow=0, connect_args={"timeout": _BUSY_MS / 1000})
+    engine = create_async_engine(
+        url,
+        pool_size=1 if writer else 4,
+        max_overflow=0,
+        connect_args={"timeout": _BUSY_MS / 1000},
+        json_deserializer=msgspec.json.decode,  # several times as fast as the standard library's
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

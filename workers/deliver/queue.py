@@ -31,9 +31,11 @@ log = structlog.get_logger()
 IN_FLIGHT = 8
 # Taken at once while the receiver is quick: one transaction then serves many deliveries. A slow one is given no more than can be
 # in flight, so that nothing waits here while its lease runs out.
-AHEAD = 64
-QUICK_MS = 200
-GATHER_S = 0.003  # how long what has landed waits for more, to be written down together
+AHEAD = 256
+QUICK_MS = 100
+# How long what has landed waits for more, to be written down together: only the log and a claim's next alert wait for it.
+GATHER_S = 0.02
+GATHER = AHEAD // 2  # and how much of it is enough
 LEASE_MS = 30_000  # an attempt takes 15 s at most; what a killed sender had in hand is due again after this
 POLL_S = 1.0  # how late an alert can be whose wake-up was lost
 TROUBLE_S = 1.0  # pause while the database is away
@@ -248,7 +250,7 @@ class Queue:
         task.add_done_callback(lambda _: self._look_soon())  # to write it down; and perhaps the claim's next is free to go
 
     def _look_soon(self) -> None:
-        if not self._flying:
+        if not self._flying or len(self._landed) >= GATHER:
             self._look.set()
         elif len(self._landed) == 1:
             asyncio.get_running_loop().call_later(GATHER_S, self._look.set)
@@ -297,15 +299,15 @@ class Queue:
 
     def _tell(self, due: Due, event: Event | None, answer: Answer, result: Outcome) -> None:
         """Log and metrics of one attempt. Names and ids only: an address can hold a secret."""
-        told = self._log.bind(
-            delivery=public_id("d", due.id),
-            alert=public_id("a", due.alert_id),
-            mention=event and event.alert.mention_id,
-            kind=event and event.alert.kind,
-            attempt=due.attempts + 1,
-            status=answer.status,
-            ms=answer.ms,
-        )
+        told = {
+            "delivery": public_id("d", due.id),
+            "alert": event.alert.id if event else public_id("a", due.alert_id),
+            "mention": event and event.alert.mention_id,
+            "kind": event and event.alert.kind,
+            "attempt": due.attempts + 1,
+            "status": answer.status,
+            "ms": answer.ms,
+        }
         outcome = "delivered" if result.state == "delivered" else "dead" if result.state == "dead" else "failed"
         telemetry.delivery_attempts.labels(self._endpoint.name, outcome).inc()
         if due.tries:
@@ -314,11 +316,11 @@ class Queue:
             telemetry.delivery_errors.labels(self._endpoint.name).inc()
         if result.state == "delivered":
             telemetry.delivered.labels(self._endpoint.name).inc()
-            told.info("alert delivered")
+            self._log.info("alert delivered", **told)
             if event and due.attempts == due.tries:  # not one that was sent again by hand, perhaps days later
                 telemetry.delivery_seconds.observe(max(0, self._clock() - event.created_ms) / 1000)
         elif result.state == "dead":
-            told.error("delivery given up", error=answer.error)
+            self._log.error("delivery given up", error=answer.error, **told)
         else:
             wait_s = round((result.next_ms - self._clock()) / 1000, 1)
-            told.warning("delivery failed, it is tried again", error=answer.error, wait_s=wait_s)
+            self._log.warning("delivery failed, it is tried again", error=answer.error, wait_s=wait_s, **told)
