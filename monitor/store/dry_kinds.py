@@ -105,7 +105,7 @@ async def _spreading(connection: AsyncConnection, terms: Terms) -> list[tuple[st
 async def _resurfaced(connection: AsyncConnection, terms: Terms) -> list[tuple[str, int, int]]:
     """(claim id, mention, mention): posts before which no fresh one had put the claim forward for so long, and one had before."""
     number, low, high = occurrence.c.mention_id, *terms.numbers
-    quiet = terms.resurfaced_after_ms << 21
+    quiet = min(terms.resurfaced_after_ms, 2**41) << 21  # what no time of a mention goes beyond
     silence = silence_of_claims()
     near, its = occurrence.alias("near"), mention.alias("its")
     spoken = (
