@@ -1,17 +1,20 @@
-"""Deliveries a second: the sender with its queue and log in SQLite, beside plain aiohttp posting the same bodies."""
+"""Deliveries a second: the sender with its queue and log in SQLite, beside plain aiohttp posting the same bodies. And how late an
+alert is at 50 a second, and what a long queue costs."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import tempfile
+import time
 from pathlib import Path
 
 import aiohttp
 from pydantic import SecretStr
 
-from benchmarks.arrival import SECRET
-from benchmarks.measure import Figure, Scale, beside, in_turn, rate
+from benchmarks.arrival import PER_SECOND, SECRET
+from benchmarks.long_queue import long_queue
+from benchmarks.measure import Figure, Scale, at_most, beside, in_turn, quantile, rate
 from benchmarks.posts import judge, posts
 from benchmarks.receiver import Receiver, receiver
 from monitor.events import load_events
@@ -45,8 +48,43 @@ async def run(scale: Scale) -> list[Figure]:
                 return await rate(len(bodies), lambda: _posted(session, hook.url, bodies))
 
             own, bare = await in_turn(scale.repeats, ours, plain)
+            late = await _late(scale, database, endpoint, hook)
         await database.close()
-    return [beside("deliveries to one endpoint", "deliveries/s", own, f"aiohttp, {IN_FLIGHT} at a time, unsigned", bare, 0.5)]
+    return [
+        beside("deliveries to one endpoint", "deliveries/s", own, f"aiohttp, {IN_FLIGHT} at a time, unsigned", bare, 0.5),
+        *late,
+        *await long_queue(scale),
+    ]
+
+
+async def _late(scale: Scale, database: Database, endpoint: Endpoint, hook: Receiver) -> list[Figure]:
+    """From the commit of an alert to its receipt, at 50 alerts a second."""
+    count, middle, end = scale.count(250, least=25), list[float](), list[float]()
+    for number in range(100, 101 + scale.repeats):
+        batch = [_judged(number, n, post, endpoint.name) for n, post in enumerate(posts(count, seed=number))]
+        stop, committed = asyncio.Event(), dict[str, float]()
+        sender = Sender(database, [endpoint])
+        task = asyncio.create_task(sender.run(stop))
+        before, started = await hook.taken(), time.monotonic()
+        for n, one in enumerate(batch):
+            await asyncio.sleep(max(0.0, started + n / PER_SECOND - time.monotonic()))
+            async with database.write() as connection:
+                await record.record(connection, [one])
+            committed[one.post.id] = time.monotonic()
+            sender.wake()
+        async with asyncio.timeout(60):
+            await hook.has(before + count)
+        stop.set()
+        await task
+        arrived = await hook.arrivals()
+        waits = [arrived[name] - at for name, at in committed.items()]
+        middle.append(quantile(waits, 0.5) * 1000)
+        end.append(quantile(waits, 0.99) * 1000)
+    name = f"commit of an alert to its receipt, {PER_SECOND} a second"
+    return [
+        at_most(f"{name}, p50", "ms", middle[1:], 20, "the issue", "the first of the repeats warms up"),
+        at_most(f"{name}, p99", "ms", end[1:], 100, "the issue"),
+    ]
 
 
 async def _raise(database: Database, number: int, count: int, name: str = "hook") -> list[int]:

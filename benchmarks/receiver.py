@@ -1,7 +1,7 @@
 """A receiver in a process of its own, whose cost is not the sender's. Run as `python -m benchmarks.receiver`.
 
-It verifies nothing and answers 204. `GET /taken` answers how many bodies came, `GET /has/N` as soon as N have, `GET /arrivals` when each post's came (by the
-post's id, seconds of the monotonic clock, which all processes of a machine share).
+It verifies nothing and answers 204. `GET /taken` answers how many bodies came, `GET /has/N` as soon as N have, `GET /arrivals`
+when each post's came (by the post's id, seconds of the monotonic clock, which all processes of a machine share).
 """
 
 from __future__ import annotations

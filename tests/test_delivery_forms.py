@@ -1,4 +1,4 @@
-"""How an endpoint may want its bodies and secrets: CloudEvents, ids alone, a secret changed while alerts go out; and its health."""
+"""How an endpoint may want its bodies: CloudEvents, ids alone; a secret changed while alerts go out; failing for long."""
 
 from __future__ import annotations
 
