@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.topic import fold
+from monitor.topic import Lexicon, fold
 from monitor.words import CLAIM_TYPES
 from workers.classify.segment import sentence_ends
 from workers.classify.windows import WINDOW, windows
@@ -44,6 +44,20 @@ class Example(msgspec.Struct, frozen=True):
 def read_posts(files: Iterable[Path]) -> list[dict[str, Any]]:
     """All labelled posts (JSON lines as docs/judgement.md describes) of the files."""
     return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def with_base_keys(posts: Iterable[dict[str, Any]], lexicon: Lexicon) -> set[str]:
+    """Puts the key of the proposition in the place of keys that name a number or a particular too: these are read from the words.
+    The keys of which the lexicon has no proposition."""
+    unknown = set()
+    for post in posts:
+        for claim in post["claims"]:
+            base = lexicon.base_of(claim["claim_key"])
+            if base is None:
+                unknown.add(claim["claim_key"])
+            else:
+                claim["claim_key"] = base
+    return unknown
 
 
 def examples_of(post: dict[str, Any], words: WordPieces, keys: dict[str, int]) -> Iterator[Example]:
