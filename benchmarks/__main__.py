@@ -28,6 +28,7 @@ SUBJECTS = {
     "arrival": "arrival",
     "deliver": "deliver",
     "start": "start",
+    "matching": "matching",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--full", action="store_true", help="the big sizes and more repeats: tens of minutes")
     parser.add_argument("--quick", action="store_true", help="tiny: shows that it works, its figures mean nothing")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes (default: benchmarks/results.json)")
+    parser.add_argument("--set", type=Path, metavar="FOLDER", help="a public set of claims for `matching`, else left out")
     parser.add_argument(
         "--patience",
         type=float,
@@ -49,13 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.subjects if name not in SUBJECTS]
+    if given.set and not given.set.is_dir():
+        parser.error(f"--set: there is no folder {given.set}; docs/benchmarks.md says what it holds")
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; known are {', '.join(SUBJECTS)}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     be_patient(given.patience * 60)
     kind: Kind = "quick" if given.quick else "full" if given.full else "normal"
     figures: list[Figure] = []
-    for found in measure(given.subjects or list(SUBJECTS), kind):
+    for found in measure(given.subjects or list(SUBJECTS), kind, given.set):
         figures += found
         # After each subject, so that an interrupted run leaves what it has.
         given.output.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
@@ -63,13 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(names: list[str], kind: Kind) -> Iterator[list[Figure]]:
-    """The figures of these subjects, one subject after the other."""
+def measure(names: list[str], kind: Kind, claim_set: Path | None = None) -> Iterator[list[Figure]]:
+    """The figures of these subjects, one subject after the other; `claim_set` is for matching."""
     here = asyncio.run(machine())
     for name in names:
         started = time.perf_counter()
         subject = importlib.import_module(f"benchmarks.{SUBJECTS[name]}")
-        figures = asyncio.run(subject.run(SCALES[kind]))
+        given = (claim_set,) if name == "matching" else ()
+        figures = asyncio.run(subject.run(SCALES[kind], *given))
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         yield [msgspec.structs.replace(figure, machine=here) for figure in figures]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.topic import fold
+from monitor.topic.lexicon import NumberKind
 from workers.classify.numbers import read_number
 
 
@@ -66,3 +67,39 @@ def test_percentages(text: str, number: str | None) -> None:
 )
 def test_counts(text: str, number: str | None) -> None:
     assert read_number("count", fold(text).text) == number
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "number"),
+    [
+        ("share", "94% of our clients", "94"),
+        ("share", "nine out of ten patients", "90"),
+        ("share", "9 in 10 men", "90"),
+        ("share", "bei 9 von 10 Männern", "90"),
+        ("share", "u 9 na 10 klientek", "90"),
+        ("share", "10명 중 9명", "90"),
+        ("share", "医師の9割が推奨", "90"),
+        ("share", "eleven out of ten", None),
+        ("factor", "10x stronger", "10"),
+        ("factor", "up to 1,000 times the growth factors", "1000"),
+        ("factor", "cinco veces más", "5"),
+        ("factor", "tenfold", "10"),
+        ("factor", "up by 40%", None),
+        ("number", "more than 1,200 growth factors", "1200"),
+        ("number", "1.200 fatores de crescimento", "1200"),
+        ("number", "5 ml with growth factors", None),
+        ("duration", "lasts eighteen months", "18-months"),
+        ("duration", "hält zwei Jahre", "2-years"),
+        ("duration", "이 효과는 1년 갑니다", "1-year"),
+        ("duration", "24か月", "2-years"),
+        ("duration", "seen after 3 weeks, lasts 2 years", "2-years"),
+        ("duration", "since 2019 years ago", None),
+        ("years", "looks 10 years younger after 3 weeks", "10"),
+        ("years", "血管年齢マイナス20歳", "20"),
+        ("percent", "100% natural and it works", None),
+        ("percent", "20% off today", None),
+        ("percent", "20% off, wrinkles down 40%", "40"),
+    ],
+)
+def test_other_kinds(kind: NumberKind, text: str, number: str | None) -> None:
+    assert read_number(kind, fold(text).text) == number

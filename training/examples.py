@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.topic import fold
+from monitor.topic import Lexicon, fold
 from monitor.words import CLAIM_TYPES
 from workers.classify.segment import sentence_ends
 from workers.classify.windows import WINDOW, windows
@@ -44,6 +44,21 @@ class Example(msgspec.Struct, frozen=True):
 def read_posts(files: Iterable[Path]) -> list[dict[str, Any]]:
     """All labelled posts (JSON lines as docs/judgement.md describes) of the files."""
     return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def with_base_keys(posts: Iterable[dict[str, Any]], lexicon: Lexicon) -> set[str]:
+    """Puts the key of the proposition in the place of keys that name a number or a particular too: these are read from the words.
+    The keys of which the lexicon has no proposition."""
+    unknown = set()
+    for post in posts:
+        for claim in post["claims"]:
+            key = claim.get("proposition") or claim["claim_key"]  # exported reviews name both
+            base = lexicon.base_of(key)
+            if base is None:
+                unknown.add(key)
+            else:
+                claim["claim_key"] = base
+    return unknown
 
 
 def examples_of(post: dict[str, Any], words: WordPieces, keys: dict[str, int]) -> Iterator[Example]:
@@ -93,13 +108,7 @@ def _behind(one: Example, other: Example) -> Example:
     return Example(one.pieces + other.pieces, one.claims + moved, harm, one.relevant or other.relevant, one.language)
 
 
-def key_of(claim: dict[str, Any]) -> str:
-    """The lexicon's proposition of a labelled claim: exported reviews name it beside a key with the number in it."""
-    key: str = claim.get("proposition") or claim["claim_key"]
-    return key
-
-
 def _claim(claim: dict[str, Any], first: int, last: int, keys: dict[str, int]) -> Claim:
     stance = "reports with distance" if claim["stance"] == "reports" and claim["distance"] else claim["stance"]
     kind = CLAIM_TYPES.index(claim["type"])
-    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(key_of(claim), NO_KEY))
+    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY))

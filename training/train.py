@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from monitor.topic import load_topic
 from monitor.words import CLAIM_TYPES
-from training.examples import NO_KEY, STANCES, Example, examples_of, joined, key_of, read_posts
+from training.examples import NO_KEY, STANCES, Example, examples_of, joined, read_posts, with_base_keys
 from training.network import Reader
 from training.vocabulary import extend
 from workers.classify.wordpiece import WordPieces
@@ -69,8 +69,8 @@ def train(
     dice = random.Random(seed)
     torch.manual_seed(seed)
     labelled = [post for post in read_posts(posts) if not kept_apart(post, hold_out)]
-    propositions = load_topic(PACK).lexicon.propositions
-    unknown = {key_of(claim) for post in labelled for claim in post["claims"]} - set(propositions)
+    lexicon = load_topic(PACK).lexicon
+    unknown = with_base_keys(labelled, lexicon)
     if unknown:
         raise SystemExit(f"training: the lexicon has no proposition {', '.join(sorted(unknown))}; add it, or mend the posts")
     if start:
@@ -79,7 +79,7 @@ def train(
     else:
         old = (weights / "vocab.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")
         vocabulary, meanings = extend(old, HERE / "glossary", ((post["lang"], post["text"]) for post in labelled))
-        keys = sorted(propositions)
+        keys = sorted(lexicon.propositions)
     network = Reader(len(vocabulary), KINDS, len(STANCES), len(keys))
     if start:
         network.load_state_dict(saved["state"])

@@ -19,7 +19,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 def identify(proposition: Proposition, number: str | None) -> Identity:
     """The identity of a claim: its proposition's key and the number that makes it differ from its like.
 
-    Authority, condition, material and comparator are told apart by the propositions themselves.
+    Authority, condition, material and comparator are told apart by the propositions themselves, or by what these differ by
+    (`workers.classify.particulars`).
     """
     if number is not None and proposition.number_key and proposition.number_claim:
         key = proposition.number_key.replace("{number}", number)

@@ -105,14 +105,14 @@ class Propositions:
     """The lexicon's propositions, by what the record says of a claim's identity."""
 
     def __init__(self, lexicon: Lexicon) -> None:
-        self._by_key = lexicon.propositions
+        self._lexicon = lexicon
         self._by_claim = {claim_id_of(one.key): one for one in lexicon.propositions.values()}
         self._numbered = [one for one in lexicon.propositions.values() if one.number_key and one.number_claim]
 
     def of(self, one: OnRecord) -> tuple[Proposition | None, str | None]:
         """The claim's proposition, None where the lexicon does not know it, and the number in it."""
         if one.proposition:
-            return self._by_key.get(one.proposition), one.number
+            return self._lexicon.find(one.proposition), one.number
         # An early version of this program wrote down only a claim's id and its sentence. The id proves what these make of it.
         if one.id in self._by_claim:
             return self._by_claim[one.id], None

@@ -86,7 +86,7 @@ def check(context: click.Context) -> int:
     topic = load_topic(settings_of(context).topic_folder)
     register = topic.register
     problems, stale = register.check(), register.stale()
-    loose = register.loose_ends(topic.lexicon.propositions.values())
+    loose = register.loose_ends([*topic.lexicon.propositions.values(), *topic.lexicon.particulars.values()])
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
     for line in (*stale, *loose):

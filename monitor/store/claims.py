@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.merged import of_present
+from monitor.store.own_claims import OWN, quotes_of
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
 from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
@@ -98,13 +99,14 @@ async def _claims(connection: AsyncConnection, rows: Sequence[Any]) -> list[Clai
     platforms: dict[str, dict[str, int]] = {}
     for row in counted:
         platforms.setdefault(row.claim_id, {})[row.platform] = row.mentions
-    return [_claim(row, platforms.get(row.id, {})) for row in rows]
+    quotes = await quotes_of(connection, [row.id for row in rows if row.proposition.startswith(OWN)])
+    return [_claim(row, platforms.get(row.id, {}), quotes.get(row.id)) for row in rows]
 
 
-def _claim(row: Any, platforms: dict[str, int]) -> Claim:
+def _claim(row: Any, platforms: dict[str, int], quote: str | None) -> Claim:
     return Claim(
         id=row.id,
-        claim=row.claim,
+        claim=row.claim if quote is None else f"{row.claim.removesuffix('.')}: “{quote}”",
         type=row.type,
         verdict=row.verdict,
         verdicts=row.verdicts,

@@ -1,26 +1,29 @@
 """Claims that the lexicon does not know: a later wording, in whatever language, joins the one that it is most like.
 
 Of each the record keeps a vector: how the classifier's network saw its first wording. Likeness is the cosine of two such vectors.
+Its words are kept nowhere but in the posts: while one of them is there, its quote says what the claim is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.judged import Judged
 from monitor.store.outbox import new_number
-from monitor.store.tables import claim_wording
-from monitor.words import ClaimType, Wording
+from monitor.store.tables import claim, claim_wording, mention_text, occurrence
+from monitor.words import ClaimType, Wording, why
 
 MOST = 5_000  # of one type that a wording is compared with, the latest
+OWN = "own-"  # how the proposition of such a claim begins
+_LONGEST_QUOTE = 160
 _LOCK = 0x6F776E  # any number that nothing else locks by
 
 Vector = npt.NDArray[np.float32]
@@ -50,7 +53,9 @@ async def _joined(known: _Known, judged: Judged) -> Judged:
             await known.begin(one.claim_id, one.type, origin.wording)
         elif name != one.claim_id:
             names[one.claim_id] = name
-            claims[n] = msgspec.structs.replace(one, claim_id=name)
+            reading = one.why.removesuffix(".").removesuffix(f"; {origin.ruling}")
+            joined = f"{reading}, joined at a likeness of {likeness:.2f} (from {origin.wording.sure:.2f} on surely)"
+            claims[n] = msgspec.structs.replace(one, claim_id=name, why=why(joined, origin.ruling))
             origins[n] = msgspec.structs.replace(origin, sure=likeness >= origin.wording.sure)
     if not names:
         return judged
@@ -62,6 +67,28 @@ async def _joined(known: _Known, judged: Judged) -> Judged:
         alerts.append(msgspec.structs.replace(draft, dedupe_key=key))
     judgement = msgspec.structs.replace(judged.judgement, claims=tuple(claims))
     return msgspec.structs.replace(judged, judgement=judgement, origins=tuple(origins), alerts=tuple(alerts))
+
+
+async def quotes_of(connection: AsyncConnection, claim_ids: Collection[str]) -> dict[str, str]:
+    """For each of these claims the quote of its earliest occurrence whose post's words are still there, cut where it is long."""
+    if not claim_ids:
+        return {}
+    there = select(occurrence.c.mention_id).join(mention_text, mention_text.c.mention_id == occurrence.c.mention_id)
+    earliest = there.where(occurrence.c.claim_id == claim.c.id).order_by(occurrence.c.mention_id).limit(1).scalar_subquery()
+    found = await connection.execute(select(claim.c.id, earliest).where(claim.c.id.in_(claim_ids)))
+    places = [(claim_id, number) for claim_id, number in found if number is not None]
+    rows = await connection.execute(
+        select(occurrence.c.claim_id, occurrence.c.start, occurrence.c.end, mention_text.c.text)
+        .join(mention_text, mention_text.c.mention_id == occurrence.c.mention_id)
+        .where(tuple_(occurrence.c.claim_id, occurrence.c.mention_id).in_(places))
+        .order_by(occurrence.c.n.desc())  # the first of a mention counts
+    )
+    quotes = {row.claim_id: " ".join(row.text[row.start : row.end].split()) for row in rows}
+    return {
+        claim_id: quote if len(quote) <= _LONGEST_QUOTE else f"{quote[:_LONGEST_QUOTE]}…"
+        for claim_id, quote in quotes.items()
+        if quote
+    }
 
 
 class _Known:
@@ -81,7 +108,9 @@ class _Known:
             return claim_id, 1.0
         if not names:
             return None, 0.0
-        likeness = np.stack(vectors) @ _unit(wording.vector)
+        seen = _unit(wording.vector)
+        # One of another length is from another network, whose vectors mean something else.
+        likeness = np.stack([one if one.shape == seen.shape else np.zeros_like(seen) for one in vectors]) @ seen
         best = int(np.argmax(likeness))
         return (names[best], float(likeness[best])) if likeness[best] >= wording.maybe else (None, 0.0)
 

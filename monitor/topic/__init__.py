@@ -65,7 +65,7 @@ def load_topic(folder: Path, watchlist: Path | None = None, register: Register |
     lexicon_files = lexicon_folder(folder)
     register = register or load_register(register_folder(folder))
     lexicon = load_lexicon(lexicon_files)
-    for proposition in lexicon.propositions.values():
+    for proposition in (*lexicon.propositions.values(), *lexicon.particulars.values()):
         if proposition.entry is not None and register.get(proposition.entry) is None:
             raise TopicError(
                 f"{lexicon_files}: claim {proposition.key}: the register has no entry {proposition.entry!r}; "

@@ -11,10 +11,12 @@ import numpy as np
 
 from monitor.topic import Folded, TopicError
 from monitor.topic.lexicon import Proposition
+from monitor.topic.patterns import glued
 from monitor.words import ClaimType, Stance, Wording
 from workers.classify.found import Finds, Found
 from workers.classify.network import Array, Card, Network, Opinion, Sight
 from workers.classify.numbers import read_number
+from workers.classify.particulars import claims_in
 from workers.classify.segment import sentence_ends
 from workers.classify.spans import Span, find_spans, words_of
 from workers.classify.windows import windows, worth_reading
@@ -22,7 +24,8 @@ from workers.classify.wordpiece import Piece, WordPieces
 
 _EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
 _WITH_DISTANCE = "reports with distance"
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
+_SHORT, _UNSPACED = 3, 5  # letters of a word, and of a run without spaces, from which on they may make a claim
 
 
 class Learned:
@@ -76,10 +79,10 @@ class Learned:
         found: dict[tuple[str, str | None, str, bool], Found] = {}
         for span, quote, agreeing, chance in kept:
             text = folded.text[part[span.first][1] : part[span.last - 1][2]]
-            claim = self._found(text, span.kind, quote, agreeing, chance, self.judge(sight, span))
-            said = (claim.proposition.key, claim.number, claim.stance, claim.distance)
-            if said not in found or found[said].confidence < claim.confidence:  # the same thing said twice in one breath
-                found[said] = claim
+            for claim in self._found(text, span.kind, quote, agreeing, chance, self.judge(sight, span)):
+                said = (claim.proposition.key, claim.number, claim.stance, claim.distance)
+                if said not in found or found[said].confidence < claim.confidence:  # the same thing said twice in one breath
+                    found[said] = claim
         return sorted(found.values(), key=lambda claim: (claim.start, claim.end))
 
     def _overlooked(
@@ -98,53 +101,69 @@ class Learned:
 
     def _found(
         self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
-    ) -> Found:
+    ) -> list[Found]:
+        """The claims of a find: one, or several where its words name several conditions or the like."""
         proposition, likely = self._likeliest(kind, hints, opinion)
-        by, wording = f"read as the claim {proposition.key} by the model", None
+        by, wording = "", None
         if likely < self.card.own:
             by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
-            proposition = _own_proposition(proposition.type, text)
+            proposition = own_proposition(proposition, text)
             wording = Wording(vector=opinion.vector.astype(np.float16).tobytes(), maybe=self.card.like[0], sure=self.card.like[1])
-        elif named := next((hint.by for hint in hints if hint.proposition is proposition), None):
-            by += f", and {named}"
+        named = [hint for hint in hints if hint.proposition.base == proposition.key]
         number = read_number(proposition.number, text) if proposition.number else None
-        for hint in hints:
-            if number is None and hint.number is not None and hint.proposition is proposition:
-                # The number is part of the claim, so the quote reaches as far as it stands.
-                number, quote = hint.number, (min(quote[0], hint.start), max(quote[1], hint.end))
+        claims = claims_in(proposition, text)
+        for hint in named:
+            # What makes a claim another is part of it, so the quote reaches as far as that stands.
+            reach = (min(quote[0], hint.start), max(quote[1], hint.end))
+            if number is None and hint.number is not None:
+                number, quote = hint.number, reach
+            if claims == (proposition,) and hint.proposition.of:
+                claims, quote = tuple(one.proposition for one in named if one.proposition.of), reach
         stances = weighed_stances(opinion, hints, self.card)
         stance = self.card.stances[int(np.argmax(stances))]
-        return Found(
-            start=quote[0],
-            end=quote[1],
-            type=proposition.type,
-            stance=_stance(stance),
-            distance=stance == _WITH_DISTANCE,
-            testimonial=opinion.own > 0.5,
-            proposition=proposition,
-            number=number,
-            confidence=round(chance, 3),
-            by=by,
-            cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
-            sure=wording is not None or likely >= self.card.sure,
-            wording=wording,
-        )
+        return [
+            Found(
+                start=quote[0],
+                end=quote[1],
+                type=proposition.type,
+                stance=_stance(stance),
+                distance=stance == _WITH_DISTANCE,
+                testimonial=opinion.own > 0.5,
+                proposition=one,
+                number=number,
+                confidence=round(chance, 3),
+                by=", and ".join([by or f"read as the claim {one.key} by the model", *(hint.by for hint in named[:1])]),
+                cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
+                sure=wording is not None or likely >= self.card.sure,
+                wording=wording,
+            )
+            for one in claims
+        ]
 
     def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float]:
         """The likeliest proposition of a type, and its chance among them. Where the lexicon names one by its words that is it: so
         it is right more often than by the model."""
-        named = [self._numbers[hint.proposition.key] for hint in hints if hint.proposition.key in self._numbers]
+        named = [self._numbers[hint.proposition.base] for hint in hints if hint.proposition.base in self._numbers]
         best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
         likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
         return self._propositions[best], likely
 
 
-def _own_proposition(kind: ClaimType, text: str) -> Proposition:
-    """A claim that the lexicon does not know, named by its words. Its sentence holds none of them: posts must be deletable."""
+def own_proposition(nearest: Proposition, text: str) -> Proposition:
+    """A claim that the lexicon does not know, named by its words. Its sentence holds none of them, since posts must be deletable:
+    it says what of the lexicon is nearest, and a mark."""
     words = " ".join(sorted(set(_WORD.findall(text))))
     mark = hashlib.blake2b(words.encode(), digest_size=6).hexdigest()
-    sentence = f"Another claim of the type {kind.replace('_', ' ')}, which the lexicon does not know."
-    return Proposition(key=f"own-{kind}-{mark}", type=kind, claim=sentence, patterns=())
+    kind = nearest.type.replace("_", " ")
+    sentence = f"A {kind} claim that the lexicon does not know, nearest to {nearest.key.replace('-', ' ')} (no. {mark[:6]})."
+    return Proposition(key=f"own-{nearest.type}-{mark}", type=nearest.type, claim=sentence, patterns=())
+
+
+def says_something(text: str) -> bool:
+    """Whether a folded text has enough words to be a claim: two of some length, or as much in a script without spaces."""
+    words = _WORD.findall(text)
+    unspaced = sum(len(word) for word in words if any(glued(char) and not "\u0600" <= char <= "\u06ff" for char in word))
+    return unspaced >= _UNSPACED or sum(len(word) >= _SHORT for word in words) >= 2
 
 
 def spans_of(part: Sequence[Piece], folded: Folded, sight: Sight) -> list[Span]:

@@ -1,14 +1,16 @@
-"""Reads the numbers that make one claim differ from another: percentages, factors ("triples"), counts ("20 billion")."""
+"""Reads the numbers that make one claim differ from another: percentages, shares ("9 in 10"), factors ("triples"), counts ("20
+billion", "300 growth factors"), lengths of time."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from monitor.topic.lexicon import NumberKind
 
 _TENS = (
-    "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty ninety"
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen twenty thirty forty fifty sixty seventy eighty ninety"
 )
 _UNITS_ELSEWHERE = {  # folded: without accents
     2: "deux dos dois due zwei dwa iki",
@@ -31,7 +33,7 @@ _HUNDREDS_ELSEWHERE = {
     800: "ochocientos oitocentos ottocento achthundert osiemset",
 }
 _WORDS: dict[str, float] = {
-    **dict(zip(re.findall("[a-z]+", _TENS), (*range(1, 13), 15, 20, 30, 40, 50, 60, 70, 80, 90), strict=True)),
+    **dict(zip(_TENS.split(), (*range(1, 21), 30, 40, 50, 60, 70, 80, 90), strict=True)),
     **dict.fromkeys(("hundred", "hundreds", "cent", "cents", "cien", "ciento", "hundert", "cem", "cento", "sto", "yuz"), 100),
     **{
         word: value
@@ -83,20 +85,43 @@ _TIMES = re.compile(
 )
 _WORD_TIMES = re.compile(r"\b([a-z]+)(?:[ -](?:times|fold|veces|vezes|fois|volte|kat|razy|mal)\b)")
 _ARABIC_TIMES = {"مرتين": 2, "ثلاث مرات": 3, "ثلاثه اضعاف": 3, "اربع مرات": 4}
+# After a percentage: a price cut, or a word that it only makes stronger ("100% natural").
+_NO_AMOUNT = re.compile(r" ?(?:off\b|discount|rabatt|(?:all[ -]?)?natur|pur[aeo]?\b|safe|real\b|vegan|organic|guarante|money)")
+_OUT_OF = re.compile(
+    r"\b(\d{1,3}|[a-z]{2,15}) ?(?:out of every|out of|in every|in|of|von|sur|de cada|de|em cada|em|su|na|z|/)"
+    r" ?(10|100|ten|hundred|zehn|diez|dez|dix|dieci|dziesiec)\b"
+)
+_OUT_OF_TURNED = re.compile(r"\b(10+) ?(?:명|人)? ?(?:중|kisiden|kisinin|hastadan|から|中) ?(\d{1,3})")
+_TENTHS = re.compile(r"(\d{1,2}(?:\.\d)?)割")
+_PLAIN = re.compile(r"(?<![\w.,])(\d{1,3}(?:[.,]\d{3}){1,3}|\d{2,7})(?![\d%]|[.,]\d| ?(?:%|ml\b|mg\b|cc\b|years?\b))")
 _COUNT = re.compile(
     rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?))( mil)? ?[- ]?({'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-z])"
 )  # "25 mil millones": thousands of millions
 _POWER = re.compile(r"\b(\d(?:\.\d)?) ?(?:x ?10 ?\^? ?|e)(\d{1,2})\b")
 _LONG = re.compile(r"\b\d{1,3}(?:[.,]\d{3}){2,4}\b")
+_YEAR_OF_A_CALENDAR = 1_000
+_UNIT_WORDS = {
+    ("day", 1): "day days tag tage tagen dia dias jour jours giorno giorni dzien dni gun 일 日 日間 يوم ايام",
+    ("week", 7): "week weeks wk wks woche wochen semana semanas semaine semaines settimana settimane tydzien tygodnie tygodni "
+    "hafta 주 週 週間 اسبوع اسابيع",
+    ("month", 30): "month months mth mths monat monate monaten mes meses mois mese mesi miesiac miesiace miesiecy ay "
+    "개월 달 か月 ヶ月 カ月 ヵ月 شهر اشهر شهور",
+    ("year", 365): "year years yr yrs jahr jahre jahren ano anos an ans annee annees anno anni rok lata lat yil yas 년 살 年 歳 "
+    "سنه سنوات عام اعوام",
+}
+_UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
+_TIME = re.compile(rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?))[ -]?({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-z])")
 
 
 def read_number(kind: NumberKind, text: str) -> str | None:
-    """The number of that kind in a short folded text, in a canonical form ("300", "20-billion"), or None.
+    """The number of that kind in a short folded text, in a canonical form ("300", "20-billion", "18-months"), or None.
 
-    "Triples" and "3x" are read as 300 per cent and "doubles" as 100, which is how adverts use them.
+    Of `percent`, "triples" and "3x" are read as 300 and "doubles" as 100, which is how adverts use them.
     """
-    if kind == "count":
-        return _count(text)
+    return _READERS[kind](text)
+
+
+def _rise(text: str) -> str | None:
     percent = _percent(text)
     if percent is not None:
         return percent
@@ -106,14 +131,63 @@ def read_number(kind: NumberKind, text: str) -> str | None:
     return "100" if factor == 2 else _plain(factor * 100)
 
 
+def _share(text: str) -> str | None:
+    """A share of people in per cent: "90%", "nine out of ten", "10명 중 9명"."""
+    percent = _percent(text)
+    if percent is not None:
+        return percent
+    pairs = [(one[1], one[2]) for one in _OUT_OF.finditer(text)] + [(one[2], one[1]) for one in _OUT_OF_TURNED.finditer(text)]
+    pairs += [(one[1], "10") for one in _TENTHS.finditer(text)]
+    for written in pairs:
+        part, whole = (float(one) if one[0].isdigit() else _words_value([one]) for one in written)
+        if 0 < part <= whole:
+            return _plain(part / whole * 100)
+    return None
+
+
+def _times(text: str) -> str | None:
+    factor = _factor(text)
+    return None if factor is None else _plain(factor)
+
+
+def _number(text: str) -> str | None:
+    """A number by itself, of two digits at least: "over 1,200"."""
+    match = _PLAIN.search(text)
+    return _plain(_value(match[1])) if match else None
+
+
+def _duration(text: str) -> str | None:
+    """The longest time that is named: who says that something lasts two years may say that it takes a week to show."""
+    found = [(amount * days, amount, unit) for amount, unit, days in _times_named(text)]
+    if not found:
+        return None
+    _, amount, unit = max(found)
+    if unit == "month" and amount >= 12 and amount % 12 == 0:
+        amount, unit = amount / 12, "year"
+    return f"{_plain(amount)}-{unit}" + ("s" if amount != 1 else "")
+
+
+def _years(text: str) -> str | None:
+    named = [amount for amount, unit, _ in _times_named(text) if unit == "year"]
+    return _plain(named[0]) if named else None
+
+
+def _times_named(text: str) -> Iterator[tuple[float, str, int]]:
+    """Amount, unit and the unit's days of each length of time in a text."""
+    for match in _TIME.finditer(text):
+        amount = _value(match[1]) if match[1] else _words_value(_last_numbers(match[2]))
+        unit, days = _UNITS[match[3]]
+        if 0 < amount < _YEAR_OF_A_CALENDAR:
+            yield amount, unit, days
+
+
 def _percent(text: str) -> str | None:
-    match = _PERCENT.search(text) or _BEFORE_PERCENT.search(text)
-    if match:
-        return _plain(_value(match[1]))
-    match = _WORD_PERCENT.search(text)
-    number = _words_value(_last_numbers(match[1])) if match else 0
-    match = None if number else _WORD_BEFORE_PERCENT.search(text)
-    number = number or (_words_value(_first_numbers(match[1])) if match else 0)
+    for match in (*_PERCENT.finditer(text), *_BEFORE_PERCENT.finditer(text)):
+        if not _NO_AMOUNT.match(text, match.end()):
+            return _plain(_value(match[1]))
+    after, before = _WORD_PERCENT.search(text), _WORD_BEFORE_PERCENT.search(text)
+    number = _words_value(_last_numbers(after[1])) if after else 0
+    number = number or (_words_value(_first_numbers(before[1])) if before else 0)
     return _plain(number) if number else None
 
 
@@ -192,3 +266,14 @@ def _named(amount: float) -> str:
 
 def _plain(number: float) -> str:
     return f"{number:.10g}"
+
+
+_READERS: dict[NumberKind, Callable[[str], str | None]] = {
+    "percent": _rise,
+    "share": _share,
+    "count": _count,
+    "number": _number,
+    "factor": _times,
+    "duration": _duration,
+    "years": _years,
+}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+import msgspec
+
 from monitor.topic import Folded, Topic
 from monitor.words import ClaimType, Stance
 from workers.classify.choose import choose
 from workers.classify.found import Finds, Found
 from workers.classify.match import Hit, Matcher
 from workers.classify.numbers import read_number
+from workers.classify.particulars import claims_in
 from workers.classify.quote import quote_span
 from workers.classify.segment import Sentence, sentences
 from workers.classify.stance import Surroundings, read_stance
@@ -44,22 +47,23 @@ class Rules:
             after = views[at + 1] if at + 1 < len(views) and not views[at + 1].sentence.hashtag else None
             place = Surroundings(view, before, after, doubt, seller)
             for hit in choose(self._matcher.hits(view), view):
-                claim = self._found(folded, hit, place)
-                key = (claim.proposition.key, claim.stance, claim.number)
-                if key not in seen and len(found) < MAX_CLAIMS:
-                    seen.add(key)
-                    found.append(claim)
+                for claim in self._found(folded, hit, place):
+                    key = (claim.proposition.key, claim.stance, claim.number)
+                    if key not in seen and len(found) < MAX_CLAIMS:
+                        seen.add(key)
+                        found.append(claim)
         found.sort(key=lambda claim: (claim.start, claim.end, claim.proposition.key))
         harm = any(f.proposition.harm and f.stance in ("asserts", "reports") and f.cue != _GENERAL for f in found)
         return Finds(tuple(found), harm)
 
-    def _found(self, folded: Folded, hit: Hit, place: Surroundings) -> Found:
+    def _found(self, folded: Folded, hit: Hit, place: Surroundings) -> list[Found]:
+        """The claims that a hit makes: one, or several where it names several conditions or the like."""
         proposition = hit.proposition
         stance = read_stance(hit, place)
         start, end = quote_span(folded.text, hit, place.view)
         number = read_number(proposition.number, folded.text[start:end]) if proposition.number else None
         original_start, original_end = _trimmed(folded, start, end)
-        return Found(
+        one = Found(
             start=original_start,
             end=original_end,
             type=proposition.type,
@@ -72,6 +76,7 @@ class Rules:
             by=f"the lexicon's claim {proposition.key} matched by the wording [{hit.pattern.wording}]",
             cue=_GENERAL if stance.cue == "general" else f"cue: {stance.cue}",
         )
+        return [msgspec.structs.replace(one, proposition=each) for each in claims_in(proposition, folded.text[start:end])]
 
 
 def _worth_reading(parts: list[Sentence], places: list[tuple[int, int]]) -> list[Sentence]:

@@ -17,6 +17,7 @@ from monitor.words import MAX_TEXT, ClaimType, Stance
 from workers.classify import Found, Reading
 from workers.classify.language import guess_language
 from workers.classify.numbers import read_number
+from workers.classify.particulars import claims_in
 from workers.openai.prompt import MAX_SENT, OTHER
 
 MAX_CLAIMS = 40  # of one post, as the local classifier has it
@@ -84,16 +85,17 @@ class Answers:
             span = _place(claim.quote, text)
             if proposition is None or span is None:
                 continue
-            found = self._found(claim, proposition, span, text)
-            kept.setdefault((proposition.key, found.stance, found.number), found)
-            if len(kept) == MAX_CLAIMS:
+            for one in claims_in(proposition, fold(text[span[0] : span[1]]).text):
+                found = self._found(claim, one, span, text)
+                kept.setdefault((one.key, found.stance, found.number), found)
+            if len(kept) >= MAX_CLAIMS:
                 break
         return tuple(sorted(kept.values(), key=lambda one: (one.start, one.end, one.proposition.key)))
 
     def _found(self, claim: _Claim, proposition: Proposition, span: tuple[int, int], text: str) -> Found:
         start, end = span
         number = read_number(proposition.number, fold(text[start:end]).text) if proposition.number else None
-        known = proposition.key in self._topic.lexicon.propositions
+        known = self._topic.lexicon.find(proposition.key) is not None
         return Found(
             start=start,
             end=end,
