@@ -29,6 +29,7 @@ class Claim(msgspec.Struct, frozen=True):
     stance: int
     own: bool
     key: int
+    alerting: bool
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -96,4 +97,5 @@ def _behind(one: Example, other: Example) -> Example:
 def _claim(claim: dict[str, Any], first: int, last: int, keys: dict[str, int]) -> Claim:
     stance = "reports with distance" if claim["stance"] == "reports" and claim["distance"] else claim["stance"]
     kind = CLAIM_TYPES.index(claim["type"])
-    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY))
+    alerting = stance in ("asserts", "reports") and claim["verdict"] in ("unsupported", "contradicted")
+    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY), alerting)

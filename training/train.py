@@ -82,7 +82,12 @@ def train(
         keys = sorted(propositions)
     network = Reader(len(vocabulary), KINDS, len(STANCES), len(keys))
     if start:
-        network.load_state_dict(saved["state"])
+        mine = network.state_dict()
+        old_state = {k: v for k, v in saved['state'].items() if k in mine}
+        for k, v in old_state.items():
+            if v.shape != mine[k].shape:
+                print('widened', k, flush=True); t = mine[k].clone() * 0.1; t[tuple(slice(n) for n in v.shape)] = v; old_state[k] = t
+        network.load_state_dict({**mine, **old_state})
     else:
         network.start_from(weights / "model.safetensors", meanings)
     words = WordPieces(vocabulary)
@@ -153,9 +158,11 @@ def loss_of(network: Reader, batch: Sequence[Example], words: WordPieces, dice: 
     ]
     if spans:
         claims = [claim for *_, claim in spans]
-        stance, own, key = network.judge(x, [(r, a, b) for r, a, b, _ in spans], torch.tensor([c.kind for c in claims]))
+        valid, kinds = (ids != 0).float(), torch.tensor([c.kind for c in claims])
+        stance, own, key = network.judge(x, valid, [(r, a, b) for r, a, b, _ in spans], kinds)
         loss = loss + 0.6 * F.cross_entropy(stance, torch.tensor([c.stance for c in claims]), label_smoothing=0.05)
-        loss = loss + 0.3 * F.binary_cross_entropy_with_logits(own, torch.tensor([float(c.own) for c in claims]))
+        both = torch.tensor([[float(c.own), float(c.alerting)] for c in claims])
+        loss = loss + 0.6 * F.binary_cross_entropy_with_logits(own, both)
         known_keys = torch.tensor([c.key for c in claims])
         by_key = F.cross_entropy(key, known_keys, ignore_index=NO_KEY, reduction="sum")
         loss = loss + 0.4 * by_key / max(1, int((known_keys != NO_KEY).sum()))
@@ -174,7 +181,7 @@ def ids_of(batch: Sequence[Example], words: WordPieces) -> Tensor:
 def targets(batch: Sequence[Example], length: int) -> tuple[Tensor, Tensor, Tensor]:
     """What should be said of each piece, of each window, and which of the latter is known."""
     tag = torch.zeros(len(batch), length, 2 * KINDS)
-    post, known = torch.zeros(len(batch), KINDS + 2), torch.ones(len(batch), KINDS + 2)
+    post, known = torch.zeros(len(batch), KINDS + 3), torch.ones(len(batch), KINDS + 3)
     for row, example in enumerate(batch):
         for claim in example.claims:
             tag[row, claim.first + 1 : claim.last + 1, claim.kind] = 1
@@ -182,6 +189,7 @@ def targets(batch: Sequence[Example], length: int) -> tuple[Tensor, Tensor, Tens
             post[row, claim.kind] = 1
         post[row, KINDS], known[row, KINDS] = float(bool(example.harm)), float(example.harm is not None)
         post[row, KINDS + 1] = float(example.relevant)
+        post[row, KINDS + 2] = float(any(claim.alerting for claim in example.claims))
     return tag, post, known
 
 
