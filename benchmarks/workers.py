@@ -21,11 +21,11 @@ from tests.daemon_process import DaemonProcess, running_daemon
 from tests.postgres import running_postgres
 
 WANTED = 1.7
-_WARM_UP = 200  # posts, so that what is made once (statements, plans, connections) is made
+_WARM_UP = 50  # posts, so that what is made once (statements, plans, connections) is made
 
 Make = Callable[[int, int], list[Post]]
 # What a post is, and how many of them: the shorter ones cost the classifier less, and so the rest weighs more.
-KINDS: dict[str, tuple[Make, int]] = {"posts of 30 words": (posts.posts, 2_000), "posts of 230 words": (posts.long_posts, 1_000)}
+KINDS: dict[str, tuple[Make, int]] = {"posts of 30 words": (posts.posts, 1_000), "posts of 230 words": (posts.long_posts, 200)}
 
 
 async def run(scale: Scale) -> list[Figure]:

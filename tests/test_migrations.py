@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -126,6 +128,20 @@ async def test_processes_that_start_together_migrate_once(store_url: str) -> Non
         assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == [REVISIONS[0]]
     for database in databases:
         await database.close()
+
+
+async def test_a_process_waits_while_another_makes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE theirs (a)")
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    migrating = asyncio.create_task(database.migrate())
+    assert not (await asyncio.wait([migrating], timeout=0.3))[0]
+    other.execute("COMMIT")
+    await migrating
+    other.close()
+    await database.close()
 
 
 async def test_a_database_of_a_newer_program_is_left_alone(database: Database) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -24,10 +25,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 log = structlog.get_logger()
 
 _BUSY_MS = 5_000  # how long a writer waits for another process's transaction before it gives up
+_LOOK_MS = 50
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x65786F77  # of PostgreSQL's advisory locks: "exow"
 
@@ -188,7 +191,7 @@ def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
         connection.isolation_level = None  # we say BEGIN ourselves, below
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")  # what was committed is there after a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA temp_store = MEMORY")
@@ -202,6 +205,19 @@ def _sqlite_engine(url: URL, *, writer: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Sets the journal mode, which a file keeps. Only for this SQLite does not wait itself while another process writes."""
+    for left in range(_BUSY_MS // _LOOK_MS, -1, -1):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if left == 0 or "locked" not in str(error):
+                raise
+            await_only(asyncio.sleep(_LOOK_MS / 1000))
+        else:
+            return
 
 
 def _private_folder(folder: Path) -> None:

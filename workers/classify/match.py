@@ -14,6 +14,7 @@ from workers.classify.segment import Sentence
 Phrase = tuple[Item, ...]
 Span = tuple[int, int]  # of words in a sentence, the end exclusive
 Place = tuple[Span, ...]  # the words that matched, without those of gaps
+Step = tuple[frozenset[int], tuple[str, ...], int]  # an item's literals and cues, and how many words on it may stand
 
 MAX_EXTENT = 30  # words between the first and last word of a match; what lies further apart is chance
 _MAX_WORD = 80
@@ -50,6 +51,10 @@ class View:
         self.atoms = atoms
         self.cues = cues
         self.phrases: dict[int, list[Place]] = {}
+        self.words: dict[int, list[int]] = {}  # where in the sentence each atom stands
+        for at, present in enumerate(atoms):
+            for atom in present:
+                self.words.setdefault(atom, []).append(at)
 
     def has(self, cue: str) -> bool:
         """Whether the cue stands in the sentence."""
@@ -65,6 +70,8 @@ class Matcher:
         self._inside: dict[str, int] = {}
         self._literals: dict[int, frozenset[int]] = {}
         self._kept: list[Item] = []
+        self._steps: dict[int, list[Step]] = {}
+        self._phrases: list[Phrase] = []
         cues: dict[str, list[Phrase]] = {}
         for source in (lexicon.cues, more_cues):
             for name, phrases in source.items():
@@ -206,37 +213,37 @@ class Matcher:
         """Every place of a phrase in the sentence."""
         known = view.phrases.get(id(phrase))
         if known is None:
-            known = []
             head = phrase[0]
-            literals = self._literal_ids(head)
-            starts = {at for at, present in enumerate(view.atoms) if literals and not literals.isdisjoint(present)}
+            starts = {at for atom in view.words.keys() & self._literal_ids(head) for at in view.words[atom]}
             starts |= {start for cue in head.cues for start, _ in view.cues.get(cue, ())}
-            for at in sorted(starts):
-                place = self._match_at(view, phrase, at)
-                if place:
-                    known.append(place)
+            known = [place for at in sorted(starts) if (place := self._match_at(view, phrase, at))]
             view.phrases[id(phrase)] = known
         return known
 
     def _match_at(self, view: View, phrase: Phrase, at: int) -> Place:
         """The words of the phrase where it starts at word `at`, the nearest of several ways; () where it does not."""
         ways: dict[int, Place] = {at: ()}
-        for number, item in enumerate(phrase):
-            reach = GAP_WORDS + 1 if item.gap and number else 1
+        for literals, cues, reach in self._steps_of(phrase):
             further: dict[int, Place] = {}
             for place, way in ways.items():
-                for start in range(place, place + reach):
-                    for end in self._item_ends(view, item, start):
-                        further.setdefault(end, (*way, (start, end)))
+                for start in range(place, min(place + reach, len(view.atoms))):
+                    if not literals.isdisjoint(view.atoms[start]):
+                        further.setdefault(start + 1, (*way, (start, start + 1)))
+                    for cue in cues:
+                        for first, end in view.cues.get(cue, ()):
+                            if first == start:
+                                further.setdefault(end, (*way, (start, end)))
             if not further:
                 return ()
             ways = further
         return ways[min(ways)]
 
-    def _item_ends(self, view: View, item: Item, at: int) -> list[int]:
-        if at >= len(view.atoms):
-            return []
-        ends = [] if self._literal_ids(item).isdisjoint(view.atoms[at]) else [at + 1]
-        for cue in item.cues:
-            ends += [end for start, end in view.cues.get(cue, ()) if start == at]
-        return ends
+    def _steps_of(self, phrase: Phrase) -> list[Step]:
+        """What each item of a phrase is matched by, looked up once."""
+        known = self._steps.get(id(phrase))
+        if known is None:
+            reaches = (GAP_WORDS + 1 if item.gap and number else 1 for number, item in enumerate(phrase))
+            known = [(self._literal_ids(item), tuple(item.cues), reach) for item, reach in zip(phrase, reaches, strict=True)]
+            self._steps[id(phrase)] = known
+            self._phrases.append(phrase)  # so that its id stays its own
+        return known
