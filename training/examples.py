@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.topic import fold
 from monitor.words import CLAIM_TYPES
+from workers.classify.learned import PUT_FORWARD
 from workers.classify.segment import sentence_ends
 from workers.classify.windows import WINDOW, windows
 from workers.classify.wordpiece import WordPieces
@@ -97,5 +98,5 @@ def _behind(one: Example, other: Example) -> Example:
 def _claim(claim: dict[str, Any], first: int, last: int, keys: dict[str, int]) -> Claim:
     stance = "reports with distance" if claim["stance"] == "reports" and claim["distance"] else claim["stance"]
     kind = CLAIM_TYPES.index(claim["type"])
-    alerting = stance in ("asserts", "reports") and claim["verdict"] in ("unsupported", "contradicted")
+    alerting = stance in PUT_FORWARD and claim["verdict"] != "supported"
     return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY), alerting)

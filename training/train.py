@@ -28,7 +28,7 @@ KINDS = len(CLAIM_TYPES)
 _BATCH, _BATCH_PIECES = 32, 3_000
 _ROUND = 8  # rows are as long as a multiple of it: each new shape costs the library time
 _MASKED = 0.06  # of the pieces are hidden, so that no single word decides
-_JOINED = 0.12
+_JOINED = 0.2
 _WARM_UP = 0.06
 _EMA = 0.995
 _NUDGES = (0, 0, 0, 0, -1, 1, -2, 2)  # spans at run time are not exact, so neither are those that the heads learn from
@@ -82,12 +82,7 @@ def train(
         keys = sorted(propositions)
     network = Reader(len(vocabulary), KINDS, len(STANCES), len(keys))
     if start:
-        mine = network.state_dict()
-        old_state = {k: v for k, v in saved['state'].items() if k in mine}
-        for k, v in old_state.items():
-            if v.shape != mine[k].shape:
-                print('widened', k, flush=True); t = mine[k].clone() * 0.1; t[tuple(slice(n) for n in v.shape)] = v; old_state[k] = t
-        network.load_state_dict({**mine, **old_state})
+        network.load_state_dict(saved["state"])
     else:
         network.start_from(weights / "model.safetensors", meanings)
     words = WordPieces(vocabulary)

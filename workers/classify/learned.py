@@ -22,6 +22,7 @@ from workers.classify.wordpiece import Piece, WordPieces
 
 _EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
 _WITH_DISTANCE = "reports with distance"
+PUT_FORWARD = ("asserts", "reports")  # what is said of a doubted claim so is to be alerted about
 _WORD = re.compile(r"\w+")
 
 
@@ -42,6 +43,8 @@ class Learned:
         self._propositions = [propositions[key] for key in card.keys]
         self._numbers = {key: number for number, key in enumerate(card.keys)}
         self._of_kind = [[n for n, p in enumerate(self._propositions) if p.type == kind] for kind in card.types]
+        self._doubted = np.array([key in card.doubted for key in card.keys])
+        self._put_forward = np.array([stance in PUT_FORWARD for stance in card.stances])
 
     def find(self, folded: Folded, places: Sequence[tuple[int, int]], hints: Sequence[Found] = ()) -> Finds:
         """The claims of a text. `places` are the sorted spans of the folded text where the topic is named; `hints` are the claims
@@ -76,7 +79,7 @@ class Learned:
         found: dict[tuple[str, str | None, str, bool], Found] = {}
         for span, quote, agreeing, chance in kept:
             text = folded.text[part[span.first][1] : part[span.last - 1][2]]
-            claim = self._found(text, span.kind, quote, agreeing, chance, self.judge(sight, span))
+            claim = self._found(text, span.kind, quote, agreeing, chance, sight, self.judge(sight, span))
             said = (claim.proposition.key, claim.number, claim.stance, claim.distance)
             if said not in found or found[said].confidence < claim.confidence:  # the same thing said twice in one breath
                 found[said] = claim
@@ -97,9 +100,10 @@ class Learned:
         return found
 
     def _found(
-        self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
+        self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, sight: Sight, opinion: Opinion
     ) -> Found:
-        proposition, likely = self._likeliest(kind, hints, opinion)
+        stances = weighed_stances(opinion, hints, self.card)
+        proposition, likely, said = self._likeliest(kind, hints, stances, sight, opinion)
         by, wording = f"read as the claim {proposition.key} by the model", None
         if likely < self.card.own:
             by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
@@ -112,8 +116,7 @@ class Learned:
             if number is None and hint.number is not None and hint.proposition is proposition:
                 # The number is part of the claim, so the quote reaches as far as it stands.
                 number, quote = hint.number, (min(quote[0], hint.start), max(quote[1], hint.end))
-        stances = weighed_stances(opinion, hints, self.card)
-        stance = self.card.stances[int(np.argmax(stances))]
+        stance = self.card.stances[said]
         return Found(
             start=quote[0],
             end=quote[1],
@@ -125,18 +128,28 @@ class Learned:
             number=number,
             confidence=round(chance, 3),
             by=by,
-            cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
+            cue=f"{float(stances[said] / np.sum(stances)):.0%} sure",
             sure=wording is not None or likely >= self.card.sure,
             wording=wording,
         )
 
-    def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float]:
-        """The likeliest proposition of a type, and its chance among them. Where the lexicon names one by its words that is it: so
-        it is right more often than by the model."""
+    def _likeliest(
+        self, kind: int, hints: Sequence[Found], stances: Array, sight: Sight, opinion: Opinion
+    ) -> tuple[Proposition, float, int]:
+        """The likeliest proposition of a type, its chance among them, and the likeliest stance (its number).
+
+        Both are chosen together, for what the network thinks of an alert speaks of both. Where the lexicon names a proposition by
+        its words that is it: so it is right more often than by the model.
+        """
         named = [self._numbers[hint.proposition.key] for hint in hints if hint.proposition.key in self._numbers]
-        best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
+        open_to = np.array(named or self._of_kind[kind])
+        alerting = alert_chance(opinion, sight, self.card)
+        alerts = np.outer(self._put_forward, self._doubted[open_to])
+        joint = np.outer(stances, opinion.keys[open_to]) * np.where(alerts, alerting, 1 - alerting)
+        said, place = np.unravel_index(int(np.argmax(joint)), joint.shape)
+        best = int(open_to[place])
         likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
-        return self._propositions[best], likely
+        return self._propositions[best], likely, int(said)
 
 
 def _own_proposition(kind: ClaimType, text: str) -> Proposition:
@@ -172,6 +185,12 @@ def weighed_stances(opinion: Opinion, hints: Sequence[Found], card: Card) -> Arr
         read = stance_name(hints[0])
         stances[card.stances.index(read)] *= card.hints[read]
     return stances
+
+
+def alert_chance(opinion: Opinion, sight: Sight, card: Card) -> float:
+    """The chance that a claim is to be alerted about. That of its whole window only lessens it: another claim may be meant."""
+    odds = card.alerting[0] * logit(opinion.alerting) + card.alerting[1] * min(0.0, logit(sight.alerting))
+    return 1 / (1 + math.exp(-odds))
 
 
 def stance_name(found: Found) -> str:
