@@ -71,7 +71,7 @@ class Reader(nn.Module):
         return self.stance(hidden), self.own(hidden), self.key(hidden)
 
     def glance(self, x: Tensor, valid: Tensor, means: Tensor) -> Tensor:
-        """What each span finds elsewhere in its window (a limit, a denial, whose result it is): attention, a few questions each."""
+        """What each span finds elsewhere in its window (a limit, a denial, whose result it is): attention."""
         count, length, _ = x.shape
         ask = self.ask(means).view(count, GLANCES, GLANCE)
         name = self.name(x).view(count, length, GLANCES, GLANCE)
