@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.topic import Lexicon, fold
 from monitor.words import CLAIM_TYPES
+from workers.classify.learned import PUT_FORWARD
 from workers.classify.segment import sentence_ends
 from workers.classify.windows import WINDOW, windows
 from workers.classify.wordpiece import WordPieces
@@ -29,6 +30,7 @@ class Claim(msgspec.Struct, frozen=True):
     stance: int
     own: bool
     key: int
+    alerting: bool
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -111,4 +113,5 @@ def _behind(one: Example, other: Example) -> Example:
 def _claim(claim: dict[str, Any], first: int, last: int, keys: dict[str, int]) -> Claim:
     stance = "reports with distance" if claim["stance"] == "reports" and claim["distance"] else claim["stance"]
     kind = CLAIM_TYPES.index(claim["type"])
-    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY))
+    alerting = stance in PUT_FORWARD and claim["verdict"] != "supported"
+    return Claim(first, last, kind, STANCES.index(stance), claim["testimonial"], keys.get(claim["claim_key"], NO_KEY), alerting)

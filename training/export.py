@@ -25,9 +25,10 @@ _HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports w
 # How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on
 # the posts kept apart (docs/judgement.md).
 _JOINED = {"sure": 0.6, "own": 0.3, "like": (0.7, 0.85)}
+_ALERTING = (0.5, 0.5)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
 _ENGLISH = 30_522  # pieces that BERT brought along
-_MOST_PIECES = 43_300  # so that all files together stay below 30 MB
-_HEADS = ("span", "kind", "stance", "own", "key")
+_MOST_PIECES = 41_200  # so that all files together stay below 30 MB
+_HEADS = ("span", "kind", "ask", "name", "told", "stance", "own", "key")
 
 
 def main() -> None:
@@ -81,6 +82,8 @@ def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) 
         "stances": STANCES,
         "keys": saved["keys"],
         "hints": _HINTS,
+        "doubted": _doubted(),
+        "alerting": _ALERTING,
         **_JOINED,
         **(json.loads(calibration.read_text()) if calibration else uncalibrated()),
     }
@@ -103,6 +106,12 @@ def _fitting(network: Reader, vocabulary: list[str]) -> list[str]:
     kept = [number for number in range(len(vocabulary)) if number not in dropped]
     network.words = torch.nn.Embedding.from_pretrained(network.words.weight.detach()[kept])
     return [vocabulary[number] for number in kept]
+
+
+def _doubted() -> list[str]:
+    """The keys of the claims that are not supported in the labelled posts, by which the network learned what to alert about."""
+    posts = read_posts(sorted((HERE / "posts").glob("*.jsonl")))
+    return sorted({claim["claim_key"] for post in posts for claim in post["claims"] if claim["verdict"] != "supported"})
 
 
 def uncalibrated() -> dict[str, Any]:

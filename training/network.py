@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 WIDTH, HEADS, INNER, PLACES = 384, 12, 1536, 512
+GLANCES, GLANCE = 4, 32  # what a span looks for elsewhere in its window: so many questions, each a vector so wide
 
 
 class Layer(nn.Module):
@@ -40,9 +41,11 @@ class Reader(nn.Module):
         self.norm, self.drop = nn.LayerNorm(WIDTH, 1e-12), nn.Dropout(dropout)
         self.layers = nn.ModuleList(Layer(dropout) for _ in range(layers))
         self.tag = nn.Linear(WIDTH, 2 * kinds)  # inside a quote of the type; where one begins
-        self.post = nn.Linear(2 * WIDTH, kinds + 2)  # a claim of the type; harm; relevant
-        self.span, self.kind = nn.Linear(3 * WIDTH, WIDTH), nn.Embedding(kinds, WIDTH)
-        self.stance, self.own, self.key = nn.Linear(WIDTH, stances), nn.Linear(WIDTH, 1), nn.Linear(WIDTH, keys)
+        self.post = nn.Linear(2 * WIDTH, kinds + 3)  # a claim of the type; harm; relevant; something to alert about
+        self.span, self.kind = nn.Linear(4 * WIDTH, WIDTH), nn.Embedding(kinds, WIDTH)
+        self.ask, self.name = nn.Linear(WIDTH, GLANCES * GLANCE), nn.Linear(WIDTH, GLANCES * GLANCE)
+        self.told = nn.Linear(WIDTH, WIDTH)
+        self.stance, self.own, self.key = nn.Linear(WIDTH, stances), nn.Linear(WIDTH, 2), nn.Linear(WIDTH, keys)
         nn.init.constant_(self.tag.bias, -3.0)  # most pieces carry nothing
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,11 +59,25 @@ class Reader(nn.Module):
         top = (x - (1 - valid)[:, :, None] * 1e4).max(1).values
         return x, self.tag(x), self.post(torch.cat([mean, top], -1))
 
-    def judge(self, x: Tensor, spans: Sequence[tuple[int, int, int]], kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of stance, own result and key of spans (row, first, last) of the vectors."""
-        seen = [torch.cat([x[row, a:b].mean(0), x[row, a:b].max(0).values, x[row, 0]]) for row, a, b in spans]
-        hidden = self.drop(F.gelu(self.span(torch.stack(seen)) + self.kind(kinds), approximate="tanh"))
-        return self.stance(hidden), self.own(hidden)[:, 0], self.key(hidden)
+    def judge(
+        self, x: Tensor, valid: Tensor, spans: Sequence[tuple[int, int, int]], kinds: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of stance, (own result, to alert about) and key of spans (row, first, last) of the vectors."""
+        means = torch.stack([x[row, a:b].mean(0) for row, a, b in spans])
+        tops = torch.stack([x[row, a:b].max(0).values for row, a, b in spans])
+        rows = [row for row, *_ in spans]
+        seen = torch.cat([means, tops, x[rows, 0], self.glance(x[rows], valid[rows], means)], -1)
+        hidden = self.drop(F.gelu(self.span(seen) + self.kind(kinds), approximate="tanh"))
+        return self.stance(hidden), self.own(hidden), self.key(hidden)
+
+    def glance(self, x: Tensor, valid: Tensor, means: Tensor) -> Tensor:
+        """What each span finds elsewhere in its window (a limit, a denial, whose result it is): attention."""
+        count, length, _ = x.shape
+        ask = self.ask(means).view(count, GLANCES, GLANCE)
+        name = self.name(x).view(count, length, GLANCES, GLANCE)
+        weight = torch.einsum("cgw,clgw->cgl", ask, name) / math.sqrt(GLANCE) - (1 - valid)[:, None, :] * 1e4
+        told = self.told(x).view(count, length, GLANCES, WIDTH // GLANCES)
+        return torch.einsum("cgl,clgw->cgw", weight.softmax(-1), told).reshape(count, WIDTH)
 
     def start_from(self, weights: Path, meanings: Sequence[tuple[int, ...]]) -> None:
         """Takes over the weights of MiniLM-L6-H384-uncased; new pieces start at the mean of the old ones named in `meanings`."""

@@ -28,7 +28,7 @@ KINDS = len(CLAIM_TYPES)
 _BATCH, _BATCH_PIECES = 32, 3_000
 _ROUND = 8  # rows are as long as a multiple of it: each new shape costs the library time
 _MASKED = 0.06  # of the pieces are hidden, so that no single word decides
-_JOINED = 0.12
+_JOINED = 0.2
 _WARM_UP = 0.06
 _EMA = 0.995
 _NUDGES = (0, 0, 0, 0, -1, 1, -2, 2)  # spans at run time are not exact, so neither are those that the heads learn from
@@ -153,9 +153,11 @@ def loss_of(network: Reader, batch: Sequence[Example], words: WordPieces, dice: 
     ]
     if spans:
         claims = [claim for *_, claim in spans]
-        stance, own, key = network.judge(x, [(r, a, b) for r, a, b, _ in spans], torch.tensor([c.kind for c in claims]))
+        valid, kinds = (ids != 0).float(), torch.tensor([c.kind for c in claims])
+        stance, own, key = network.judge(x, valid, [(r, a, b) for r, a, b, _ in spans], kinds)
         loss = loss + 0.6 * F.cross_entropy(stance, torch.tensor([c.stance for c in claims]), label_smoothing=0.05)
-        loss = loss + 0.3 * F.binary_cross_entropy_with_logits(own, torch.tensor([float(c.own) for c in claims]))
+        both = torch.tensor([[float(c.own), float(c.alerting)] for c in claims])
+        loss = loss + 0.6 * F.binary_cross_entropy_with_logits(own, both)
         known_keys = torch.tensor([c.key for c in claims])
         by_key = F.cross_entropy(key, known_keys, ignore_index=NO_KEY, reduction="sum")
         loss = loss + 0.4 * by_key / max(1, int((known_keys != NO_KEY).sum()))
@@ -174,7 +176,7 @@ def ids_of(batch: Sequence[Example], words: WordPieces) -> Tensor:
 def targets(batch: Sequence[Example], length: int) -> tuple[Tensor, Tensor, Tensor]:
     """What should be said of each piece, of each window, and which of the latter is known."""
     tag = torch.zeros(len(batch), length, 2 * KINDS)
-    post, known = torch.zeros(len(batch), KINDS + 2), torch.ones(len(batch), KINDS + 2)
+    post, known = torch.zeros(len(batch), KINDS + 3), torch.ones(len(batch), KINDS + 3)
     for row, example in enumerate(batch):
         for claim in example.claims:
             tag[row, claim.first + 1 : claim.last + 1, claim.kind] = 1
@@ -182,6 +184,7 @@ def targets(batch: Sequence[Example], length: int) -> tuple[Tensor, Tensor, Tens
             post[row, claim.kind] = 1
         post[row, KINDS], known[row, KINDS] = float(bool(example.harm)), float(example.harm is not None)
         post[row, KINDS + 1] = float(example.relevant)
+        post[row, KINDS + 2] = float(any(claim.alerting for claim in example.claims))
     return tag, post, known
 
 

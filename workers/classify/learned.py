@@ -24,6 +24,7 @@ from workers.classify.wordpiece import Piece, WordPieces
 
 _EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
 _WITH_DISTANCE = "reports with distance"
+PUT_FORWARD = ("asserts", "reports")  # what is said of a doubted claim so is to be alerted about
 _WORD = re.compile(r"[^\W_]+")
 _SHORT, _UNSPACED = 3, 5  # letters of a word, and of a run without spaces, from which on they may make a claim
 
@@ -45,6 +46,8 @@ class Learned:
         self._propositions = [propositions[key] for key in card.keys]
         self._numbers = {key: number for number, key in enumerate(card.keys)}
         self._of_kind = [[n for n, p in enumerate(self._propositions) if p.type == kind] for kind in card.types]
+        self._doubted = np.array([key in card.doubted for key in card.keys])
+        self._put_forward = np.array([stance in PUT_FORWARD for stance in card.stances])
 
     def find(self, folded: Folded, places: Sequence[tuple[int, int]], hints: Sequence[Found] = ()) -> Finds:
         """The claims of a text. `places` are the sorted spans of the folded text where the topic is named; `hints` are the claims
@@ -79,7 +82,7 @@ class Learned:
         found: dict[tuple[str, str | None, str, bool], Found] = {}
         for span, quote, agreeing, chance in kept:
             text = folded.text[part[span.first][1] : part[span.last - 1][2]]
-            for claim in self._found(text, span.kind, quote, agreeing, chance, self.judge(sight, span)):
+            for claim in self._found(text, span.kind, quote, agreeing, chance, sight, self.judge(sight, span)):
                 said = (claim.proposition.key, claim.number, claim.stance, claim.distance)
                 if said not in found or found[said].confidence < claim.confidence:  # the same thing said twice in one breath
                     found[said] = claim
@@ -100,10 +103,11 @@ class Learned:
         return found
 
     def _found(
-        self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
+        self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, sight: Sight, opinion: Opinion
     ) -> list[Found]:
         """The claims of a find: one, or several where its words name several conditions or the like."""
-        proposition, likely = self._likeliest(kind, hints, opinion)
+        stances = weighed_stances(opinion, hints, self.card)
+        proposition, likely, said = self._likeliest(kind, hints, stances, sight, opinion)
         by, wording = "", None
         if likely < self.card.own:
             by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
@@ -119,8 +123,7 @@ class Learned:
                 number, quote = hint.number, reach
             if claims == (proposition,) and hint.proposition.of:
                 claims, quote = tuple(one.proposition for one in named if one.proposition.of), reach
-        stances = weighed_stances(opinion, hints, self.card)
-        stance = self.card.stances[int(np.argmax(stances))]
+        stance = self.card.stances[said]
         return [
             Found(
                 start=quote[0],
@@ -133,20 +136,30 @@ class Learned:
                 number=number,
                 confidence=round(chance, 3),
                 by=", and ".join([by or f"read as the claim {one.key} by the model", *(hint.by for hint in named[:1])]),
-                cue=f"{float(np.max(stances) / np.sum(stances)):.0%} sure",
+                cue=f"{float(stances[said] / np.sum(stances)):.0%} sure",
                 sure=wording is not None or likely >= self.card.sure,
                 wording=wording,
             )
             for one in claims
         ]
 
-    def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float]:
-        """The likeliest proposition of a type, and its chance among them. Where the lexicon names one by its words that is it: so
-        it is right more often than by the model."""
+    def _likeliest(
+        self, kind: int, hints: Sequence[Found], stances: Array, sight: Sight, opinion: Opinion
+    ) -> tuple[Proposition, float, int]:
+        """The likeliest proposition of a type, its chance among them, and the likeliest stance (its number).
+
+        Both are chosen together, for what the network thinks of an alert speaks of both. Where the lexicon names a proposition by
+        its words that is it: so it is right more often than by the model.
+        """
         named = [self._numbers[hint.proposition.base] for hint in hints if hint.proposition.base in self._numbers]
-        best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
+        open_to = np.array(named or self._of_kind[kind])
+        alerting = alert_chance(opinion, sight, self.card)
+        alerts = np.outer(self._put_forward, self._doubted[open_to])
+        joint = np.outer(stances, opinion.keys[open_to]) * np.where(alerts, alerting, 1 - alerting)
+        said, place = np.unravel_index(int(np.argmax(joint)), joint.shape)
+        best = int(open_to[place])
         likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
-        return self._propositions[best], likely
+        return self._propositions[best], likely, int(said)
 
 
 def own_proposition(nearest: Proposition, text: str) -> Proposition:
@@ -191,6 +204,12 @@ def weighed_stances(opinion: Opinion, hints: Sequence[Found], card: Card) -> Arr
         read = stance_name(hints[0])
         stances[card.stances.index(read)] *= card.hints[read]
     return stances
+
+
+def alert_chance(opinion: Opinion, sight: Sight, card: Card) -> float:
+    """The chance that a claim is to be alerted about. That of its whole window only lessens it: another claim may be meant."""
+    odds = card.alerting[0] * logit(opinion.alerting) + card.alerting[1] * min(0.0, logit(sight.alerting))
+    return 1 / (1 + math.exp(-odds))
 
 
 def stance_name(found: Found) -> str:

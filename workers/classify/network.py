@@ -21,6 +21,7 @@ from monitor.words import ClaimType
 
 Array = npt.NDArray[np.float32]
 
+_GLANCES = 4  # as in training/network.py
 _FILES = ("model.json", "vocabulary.txt", "encoder.onnx", "heads.npz")
 
 
@@ -30,6 +31,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     calibration   by claim type, [a, b, c]: a find is right with the chance logistic(a + b * logit(span) + c * logit(post))
     agreement     what is added to those log odds where the rules find a claim of the type in the same words
     hints         by stance, how many times likelier it becomes where the rules read it there
+    doubted       keys of the claims that are unsupported or contradicted in the labelled posts
+    alerting      how much the chances of an alert about the claim and about its window weigh where stance and key are chosen
     keep          a find whose chance is below it is dropped
     sure          a claim is surely the likeliest of the lexicon from this chance on, below it is joined to that for review,
     own           and below this one it is a claim of its own, which the lexicon does not know
@@ -46,6 +49,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     calibration: dict[str, tuple[float, float, float]]
     agreement: float
     hints: dict[str, float]
+    doubted: tuple[str, ...]
+    alerting: tuple[float, float]
     keep: float
     harm: float
     relevant: float
@@ -63,10 +68,12 @@ class Sight(msgspec.Struct, frozen=True):
     types: Array  # types: that the window makes a claim of it
     harm: float
     relevant: float
+    alerting: float
 
 
 class Opinion(msgspec.Struct, frozen=True):
-    """What the network thinks of one span: chances by stance and by key, and that the writer speaks of their own result.
+    """What the network thinks of one span: chances by stance and by key, that the writer speaks of their own result, and that it
+    is to be alerted about, which sees stance and key together.
 
     `vector` is how it saw the words, before it says any of this.
     """
@@ -74,6 +81,7 @@ class Opinion(msgspec.Struct, frozen=True):
     stances: Array
     keys: Array
     own: float
+    alerting: float
     vector: Array
 
 
@@ -106,18 +114,35 @@ class Network:
         kinds = len(self.card.types)
         chances = _logistic(tags[0, 1:-1])
         post = _logistic(whole[0])
-        return Sight(states[0], chances[:, :kinds], chances[:, kinds:], post[:kinds], float(post[kinds]), float(post[kinds + 1]))
+        harm, relevant, alerting = (float(chance) for chance in post[kinds:])
+        return Sight(states[0], chances[:, :kinds], chances[:, kinds:], post[:kinds], harm, relevant, alerting)
 
     def judge(self, states: Array, kind: int, first: int, last: int) -> Opinion:
         """What is thought of a span of a window: its type, its first and its last piece, the last exclusive."""
         heads = self._heads
         part = states[first + 1 : last + 1]
-        seen = np.concatenate([part.mean(axis=0), part.max(axis=0), states[0]])
+        mean = part.mean(axis=0)
+        seen = np.concatenate([mean, part.max(axis=0), states[0], self._glance(states, mean)])
         hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
         stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
-        own = _logistic(hidden @ heads["own.weight"] + heads["own.bias"])
+        own, alerting = (float(chance) for chance in _logistic(hidden @ heads["own.weight"] + heads["own.bias"]))
         keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
-        return Opinion(stances, keys, float(own[0]), hidden)
+        return Opinion(stances, keys, own, alerting, hidden)
+
+    def _glance(self, states: Array, mean: Array) -> Array:
+        """What a span finds elsewhere in its window (a limit, a denial): attention with a few questions.
+
+        As `training.network.Reader.glance`, with the products in the order that costs least for one span.
+        """
+        heads = self._heads
+        width = len(mean)
+        ask = (mean @ heads["ask.weight"] + heads["ask.bias"]).reshape(_GLANCES, -1)
+        name = heads["name.weight"].reshape(width, _GLANCES, -1)
+        weight = np.einsum("dgw,gw->gd", name, ask) @ states.T / np.sqrt(np.float32(ask.shape[1]))
+        weight = np.exp(weight - weight.max(axis=1, keepdims=True))
+        found = (weight / weight.sum(axis=1, keepdims=True)) @ states
+        told = np.einsum("gd,dgw->gw", found, heads["told.weight"].reshape(width, _GLANCES, -1))
+        return np.asarray(told.reshape(-1) + heads["told.bias"], dtype=np.float32)
 
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})
