@@ -25,6 +25,7 @@ _HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports w
 # How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on
 # the posts kept apart (docs/judgement.md).
 _JOINED = {"sure": 0.6, "own": 0.3, "like": (0.7, 0.85)}
+_NAMED = 10.0  # how many times likelier a claim becomes where the lexicon names it: likewise
 _ALERTING = (0.5, 0.5)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
 _ENGLISH = 30_522  # pieces that BERT brought along
 _MOST_PIECES = 41_200  # so that all files together stay below 30 MB
@@ -82,6 +83,7 @@ def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) 
         "stances": STANCES,
         "keys": saved["keys"],
         "hints": _HINTS,
+        "named": _NAMED,
         "doubted": _doubted(),
         "alerting": _ALERTING,
         **_JOINED,

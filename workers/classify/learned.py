@@ -148,17 +148,18 @@ class Learned:
     ) -> tuple[Proposition, float, int]:
         """The likeliest proposition of a type, its chance among them, and the likeliest stance (its number).
 
-        Both are chosen together, for what the network thinks of an alert speaks of both. Where the lexicon names a proposition by
-        its words that is it: so it is right more often than by the model.
+        Both are chosen together, for what the network thinks of an alert speaks of both. A proposition that the lexicon names by
+        its words is likelier, and where it is chosen it is sure.
         """
         named = [self._numbers[hint.proposition.base] for hint in hints if hint.proposition.base in self._numbers]
-        open_to = np.array(named or self._of_kind[kind])
+        open_to = np.array(self._of_kind[kind])
+        keys = opinion.keys[open_to] * np.where(np.isin(open_to, named), self.card.named, 1.0)
         alerting = alert_chance(opinion, sight, self.card)
         alerts = np.outer(self._put_forward, self._doubted[open_to])
-        joint = np.outer(stances, opinion.keys[open_to]) * np.where(alerts, alerting, 1 - alerting)
+        joint = np.outer(stances, keys) * np.where(alerts, alerting, 1 - alerting)
         said, place = np.unravel_index(int(np.argmax(joint)), joint.shape)
         best = int(open_to[place])
-        likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
+        likely = 1.0 if best in named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
         return self._propositions[best], likely, int(said)
 
 

@@ -31,6 +31,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     calibration   by claim type, [a, b, c]: a find is right with the chance logistic(a + b * logit(span) + c * logit(post))
     agreement     what is added to those log odds where the rules find a claim of the type in the same words
     hints         by stance, how many times likelier it becomes where the rules read it there
+    named         how many times likelier a claim becomes where the lexicon names it by its words
     doubted       keys of the claims that are unsupported or contradicted in the labelled posts
     alerting      how much the chances of an alert about the claim and about its window weigh where stance and key are chosen
     keep          a find whose chance is below it is dropped
@@ -49,6 +50,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     calibration: dict[str, tuple[float, float, float]]
     agreement: float
     hints: dict[str, float]
+    named: float
     doubted: tuple[str, ...]
     alerting: tuple[float, float]
     keep: float
