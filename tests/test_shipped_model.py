@@ -24,9 +24,9 @@ FLOORS = {
     "verdict": 0.81,
     "quote": 0.80,
     "claims": 0.70,
-    "identity": 0.82,
-    "alert_precision": 0.77,
-    "alert_recall": 0.90,
+    "identity": 0.86,
+    "alert_precision": 0.90,
+    "alert_recall": 0.88,
     "adverse_event": 0.85,
     "calls": 0.94,
 }
