@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.endpoint import Endpoint
@@ -86,7 +86,7 @@ _DUE = (
 _TAKE = update(delivery).where(delivery.c.id.in_(select(_DUE.c.id))).values(next_ms=bindparam("lease_until")).returning(delivery)
 _ARRIVED = (
     update(delivery)
-    .where(tuple_(delivery.c.id, delivery.c.next_ms).in_(bindparam("held", expanding=True)), _PENDING)
+    .where(delivery.c.id.in_(bindparam("held", expanding=True)), delivery.c.next_ms == bindparam("until"), _PENDING)
     .values(state="delivered", next_ms=0, attempts=delivery.c.attempts + 1, tries=delivery.c.tries + 1)
     .returning(delivery.c.id, delivery.c.attempts)
 )
@@ -136,9 +136,14 @@ async def settle(connection: AsyncConnection, due: Due, tried: Tried, state: Del
 
 
 async def settle_delivered(connection: AsyncConnection, arrived: Sequence[tuple[Due, Tried]]) -> None:
-    """`settle` for deliveries that arrived, all with two statements; those whose lease ran out meanwhile are settled singly."""
-    held = [(due.id, due.lease_until) for due, _ in arrived]
-    settled = {row.id: row.attempts for row in await connection.execute(_ARRIVED, {"held": held})}
+    """`settle` for deliveries that arrived, those of one lease together; where a lease ran out meanwhile, singly."""
+    leases: dict[int, list[int]] = {}
+    for due, _ in arrived:
+        leases.setdefault(due.lease_until, []).append(due.id)
+    settled: dict[int, int] = {}
+    for until, held in leases.items():
+        rows_held = await connection.execute(_ARRIVED, {"held": held, "until": until})
+        settled.update((row.id, row.attempts) for row in rows_held)
     rows = [
         {"delivery_id": due.id, "n": settled[due.id], **msgspec.structs.asdict(tried)}
         for due, tried in arrived

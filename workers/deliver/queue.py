@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from monitor import telemetry
 from monitor.events import Event, Form, load_events
@@ -34,7 +35,7 @@ IN_FLIGHT = 8
 AHEAD = 256
 QUICK_MS = 100
 # How long what has landed waits for more, to be written down together: only the log and a claim's next alert wait for it.
-GATHER_S = 0.02
+GATHER_S = 0.05
 GATHER = AHEAD // 2  # and how much of it is enough
 LEASE_MS = 30_000  # an attempt takes 15 s at most; what a killed sender had in hand is due again after this
 POLL_S = 1.0  # how late an alert can be whose wake-up was lost
@@ -97,6 +98,7 @@ class Queue:
         self._quick = False
         self._landed: list[Landed] = []
         self._database_away = False
+        self._counters: dict[tuple[Counter | str, ...], Counter] = {}
         self._log = log.bind(endpoint=endpoint.name)
 
     def wake(self) -> None:
@@ -280,6 +282,13 @@ class Queue:
         self._landed.append(Landed(due=due, tried=tried, result=result))
         self._tell(due, event, answer, result)
 
+    def _counter(self, metric: Counter, *labels: str) -> Counter:
+        """This endpoint's series of a metric, looked up once."""
+        key: tuple[Counter | str, ...] = (metric, *labels)
+        if key not in self._counters:
+            self._counters[key] = metric.labels(self._endpoint.name, *labels)
+        return self._counters[key]
+
     async def _write_down_the_last(self) -> None:
         if not self._landed:
             return
@@ -309,13 +318,13 @@ class Queue:
             "ms": answer.ms,
         }
         outcome = "delivered" if result.state == "delivered" else "dead" if result.state == "dead" else "failed"
-        telemetry.delivery_attempts.labels(self._endpoint.name, outcome).inc()
+        self._counter(telemetry.delivery_attempts, outcome).inc()
         if due.tries:
             telemetry.retried_deliveries.labels(self._endpoint.name).inc()
         if result.state != "delivered":
             telemetry.delivery_errors.labels(self._endpoint.name).inc()
         if result.state == "delivered":
-            telemetry.delivered.labels(self._endpoint.name).inc()
+            self._counter(telemetry.delivered).inc()
             self._log.info("alert delivered", **told)
             if event and due.attempts == due.tries:  # not one that was sent again by hand, perhaps days later
                 telemetry.delivery_seconds.observe(max(0, self._clock() - event.created_ms) / 1000)
