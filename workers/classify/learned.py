@@ -67,6 +67,13 @@ class Learned:
         """What the network thinks of one span of a window."""
         return self._network.judge(sight.states, span.kind, span.first, span.last)
 
+    def likeness_vector(self, folded: Folded) -> Array:
+        """The vector by which a whole text, of which the first window is read, is likened to others (docs/judgement.md)."""
+        part, sight = next(self.look(folded, ()))
+        kind = int(np.argmax(sight.types))
+        opinion = self._network.judge(sight.states, kind, 0, len(part))
+        return self._network.likeness.vector(opinion.vector, opinion.words, folded.text)
+
     def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[Found]:
         kept: list[tuple[Span, tuple[int, int], list[Found], float]] = []
         spans = spans_of(part, folded, sight)
@@ -103,12 +110,15 @@ class Learned:
         self, text: str, kind: int, quote: tuple[int, int], hints: Sequence[Found], chance: float, opinion: Opinion
     ) -> list[Found]:
         """The claims of a find: one, or several where its words name several conditions or the like."""
-        proposition, likely = self._likeliest(kind, hints, opinion)
+        proposition, likely, familiar = self._likeliest(kind, hints, opinion)
         by, wording = "", None
-        if likely < self.card.own:
+        if familiar < self.card.own:
+            if not says_something(text):
+                return []
             by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
             proposition = own_proposition(proposition, text)
-            wording = Wording(vector=opinion.vector.astype(np.float16).tobytes(), maybe=self.card.like[0], sure=self.card.like[1])
+            vector = self._network.likeness.vector(opinion.vector, opinion.words, text).astype(np.float16).tobytes()
+            wording = Wording(vector=vector, maybe=self.card.like[0], sure=self.card.like[1])
         named = [hint for hint in hints if hint.proposition.base == proposition.key]
         number = read_number(proposition.number, text) if proposition.number else None
         claims = claims_in(proposition, text)
@@ -140,13 +150,14 @@ class Learned:
             for one in claims
         ]
 
-    def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float]:
-        """The likeliest proposition of a type, and its chance among them. Where the lexicon names one by its words that is it: so
-        it is right more often than by the model."""
+    def _likeliest(self, kind: int, hints: Sequence[Found], opinion: Opinion) -> tuple[Proposition, float, float]:
+        """The likeliest proposition of a type, its chance among them, and how familiar the claim is. Where the lexicon names one
+        by its words that is it: so it is right more often than by the model."""
         named = [self._numbers[hint.proposition.base] for hint in hints if hint.proposition.base in self._numbers]
         best = max(named or self._of_kind[kind], key=lambda number: float(opinion.keys[number]))
         likely = 1.0 if named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
-        return self._propositions[best], likely
+        familiar = math.inf if named else self._network.familiarity(opinion, best)
+        return self._propositions[best], likely, familiar
 
 
 def own_proposition(nearest: Proposition, text: str) -> Proposition:
