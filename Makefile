@@ -63,9 +63,9 @@ TRAIN = .trainvenv/bin/python -m training.
 train: .trainvenv/train
 	mkdir -p build
 	$(TRAIN)train --out build/model.pt --hold-out 12
-	$(TRAIN)export build/model.pt build/model
+	$(TRAIN)export build/model.pt build/model --hold-out 12
 	$(TRAIN)calibrate build/model build/calibration.json --hold-out 12
-	$(TRAIN)export build/model.pt $(MODEL) --calibration build/calibration.json
+	$(TRAIN)export build/model.pt $(MODEL) --calibration build/calibration.json --hold-out 12
 
 # torch is named by version alone: its builds differ by machine, and so do their hashes.
 .trainvenv/train: requirements-train.lock

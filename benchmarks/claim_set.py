@@ -7,7 +7,7 @@ import json
 import math
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class BM25:
 
     def best(self, text: str) -> list[str]:
         """The ids of the five best."""
-        scores: Counter[str] = Counter()
+        scores: dict[str, float] = defaultdict(float)
         for word in set(words_of(text)) & self._where.keys():
             having = self._where[word]
             rare = math.log(1 + (len(self._bags) - len(having) + 0.5) / (len(having) + 0.5))

@@ -29,7 +29,7 @@ async def run(_: Scale, folder: Path | None = None) -> list[Figure]:
     plain = map_at_5(found, {key: bm25.best(text) for key, text in found.queries.items()})
     ours = map_at_5(found, _by_likeness(found))
     note = f"{len(found.queries)} posts, {len(found.claims)} claims"
-    return [beside("matching, MAP@5", "", [ours], "BM25", [plain], None, note=note)]
+    return [beside("matching, MAP@5", "", [ours], "BM25", [plain or 1e-4], note=note)]
 
 
 def _by_likeness(found: ClaimSet) -> dict[str, list[str]]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
 from monitor.store import Database, claims, mentions, parse_filters
 from monitor.store.judged import Judged
-from monitor.words import Mention, Wording, claim_id_of
-from tests.samples import judged, occurrence, write
+from monitor.store.texts import erase_texts
+from monitor.topic import fold, load_topic
+from monitor.words import Mention, Wording, claim_id_of, stored_id
+from tests import test_plain_cases as plain
+from tests.samples import ENTRIES, judged, occurrence, write
+from workers.classify.learned import says_something
+from workers.judgement import Judge
 
 TEXT = "exosomes cured my tinnitus"
 
@@ -21,9 +27,13 @@ def vector(*numbers: float) -> bytes:
 
 def own(key: str, identity: str, *numbers: float, n: int = 0) -> Judged:
     """A post with a claim that only its words name, seen as this vector."""
-    one = judged(key, TEXT, occurrence(TEXT, "cured my tinnitus", identity), n=n)
+    said = f"read by the model as a claim that the lexicon does not know (0.2); the register has {identity}."
+    one = judged(key, TEXT, occurrence(TEXT, "cured my tinnitus", identity, why=said), n=n)
     wording = Wording(vector=vector(*numbers), maybe=0.8, sure=0.95)
-    origins = tuple(replace(origin, proposition=f"own-{identity}", entry=None, wording=wording) for origin in one.origins)
+    origins = tuple(
+        replace(origin, proposition=f"own-{identity}", entry=None, wording=wording, ruling=f"the register has {identity}")
+        for origin in one.origins
+    )
     return replace(one, origins=origins)
 
 
@@ -71,3 +81,96 @@ async def test_two_writers_at_once_begin_one_claim(database: Database) -> None:
     async with database.read() as connection:
         (one,) = (await claims.page(connection, parse_filters({}))).items
     assert one.mentions == 12
+
+
+async def test_why_says_how_like_it_is_to_what_it_joined(database: Database) -> None:
+    await write(database, own("a", "one", 1, 0), own("sure", "two", 0.99, 0.1, n=1), own("maybe", "three", 0.85, 0.52, n=2))
+    assert "likeness" not in (await carried(database, "a")).claims[0].why
+    assert "joined at a likeness of 0.99 (from 0.95 on surely)" in (await carried(database, "sure")).claims[0].why
+    assert "joined at a likeness of 0.85 (from 0.95 on surely)" in (await carried(database, "maybe")).claims[0].why
+
+
+async def test_a_vector_of_another_network_is_like_nothing(database: Database) -> None:
+    result = await write(database, own("a", "one", 1, 0), own("b", "two", 1, 0, 0, 0, n=1))
+    assert len(result.alerts) == 2
+
+
+async def test_its_sentence_shows_the_earliest_quote_that_is_still_there_and_keeps_none(database: Database) -> None:
+    def post(key: str, text: str, n: int) -> Judged:
+        one = own(key, "one", 1, 0, n=n)
+        post = replace(one.post, text=text)
+        claim = replace(one.judgement.claims[0], quote=text, start=0, end=len(text))
+        return replace(one, post=post, judgement=replace(one.judgement, claims=(claim,)))
+
+    await write(database, post("a", "exosomes cured my hiccups", 0), post("b", "no more hiccups with exosomes", 1))
+
+    async def sentence() -> str:
+        async with database.read() as connection:
+            (found,) = (await claims.page(connection, parse_filters({}))).items
+            assert (await claims.load(connection, [found.id]))[0].claim == found.claim
+        return found.claim
+
+    assert (await sentence()).endswith(": “exosomes cured my hiccups”")
+    for key, left in (("a", ": “no more hiccups with exosomes”"), ("b", "The claim one.")):
+        number = stored_id("m", (await carried(database, key)).id)
+        assert number is not None
+        async with database.write() as connection:
+            await erase_texts(connection, [number])
+        assert (await sentence()).endswith(left)
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge(load_topic(plain.PACK))
+
+
+def read(judge: Judge, key: str, text: str, n: int) -> Judged:
+    """A real post, as the shipped model reads it."""
+    judgement, origins = judge.weigh(key, text)
+    assert [bool(origin.wording) for origin in origins] == [True], f"{text!r} is one claim that the lexicon does not know"
+    ENTRIES.update({claim.claim_id: origin.proposition for claim, origin in zip(judgement.claims, origins, strict=True)})
+    one = judged(key, text, *judgement.claims, n=n)
+    return replace(one, judgement=judgement, origins=origins)
+
+
+SAME = [
+    ("Exosomes cure motion sickness.", "Exosomes stop motion sickness at sea."),
+    ("Exosomes protect you from radiation.", "Exosomes protect against radiation on long flights."),
+]
+UNLIKE = ["Exosomes cure hiccups.", "Exosomes cure fear of flying.", "Exosome therapy lets you learn languages faster."]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+async def test_two_wordings_of_a_claim_unknown_to_the_shipped_model_join(
+    judge: Judge, database: Database, one: str, other: str
+) -> None:
+    await write(database, read(judge, "a", one, 0), read(judge, "b", other, 1))
+    first, second = [(await carried(database, key)).claims[0] for key in ("a", "b")]
+    assert first.claim_id == second.claim_id
+    assert "joined at a likeness" in second.why
+
+
+async def test_unlike_claims_unknown_to_the_shipped_model_stay_apart(judge: Judge, database: Database) -> None:
+    texts = [SAME[0][0], SAME[1][0], *UNLIKE]
+    await write(database, *(read(judge, f"p{n}", text, n) for n, text in enumerate(texts)))
+    async with database.read() as connection:
+        found = (await claims.page(connection, parse_filters({}))).items
+    assert len(found) == len(texts)
+    assert len({one.claim for one in found}) == len(texts)
+
+
+def test_the_stored_sentence_of_an_unknown_claim_holds_none_of_its_words(judge: Judge) -> None:
+    first, second = (judge.judge("1", text).claims[0].claim for text in (SAME[0][0], UNLIKE[1]))
+    assert first != second
+    assert "motion" not in first
+    assert "flying" not in second
+
+
+@pytest.mark.parametrize("text", ["、", "d'urto", "not", "can", "3 of 5", "%", "ok so"])
+def test_crumbs_make_no_claim(text: str) -> None:
+    assert not says_something(fold(text).text)
+
+
+@pytest.mark.parametrize("text", ["stops hiccups", "혈당이 뚝 떨어져요", "しゃっくりが止まる", "يوقف الفواق"])
+def test_a_few_words_may_make_one(text: str) -> None:
+    assert says_something(fold(text).text)

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from monitor.topic import fold, load_topic
 from monitor.words import CLAIM_TYPES
 from training.examples import read_posts
+from training.familiar import familiar_scale
 from training.train import HERE, PACK, kept_apart
 from workers.classify.language import likely_languages
 from workers.classify.learned import Learned, hints_for, logit, quote_of, spans_of
@@ -84,6 +85,7 @@ def calibrate(model: Path, posts: list[dict[str, Any]]) -> dict[str, Any]:
         "keep": keep,
         "harm": harm_at,
         "relevant": relevant_at,
+        **familiar_scale(model, posts),
     }
 
 

@@ -16,7 +16,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from monitor.topic import fold
 from monitor.words import CLAIM_TYPES
 from training.examples import STANCES, read_posts
+from training.familiar import add_centres
 from training.network import Reader
+from training.train import kept_apart
 from workers.classify.wordpiece import WordPieces
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 _HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports with distance": 4.0}
 # How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on
 # the posts kept apart (docs/judgement.md).
-_JOINED = {"sure": 0.6, "own": 0.3, "like": (0.7, 0.85)}
+_JOINED = {"sure": 0.6, "like": (0.57, 0.65)}
 _NAMED = 10.0  # how many times likelier a claim becomes where the lexicon names it: likewise
 _ALERTING = (0.5, 0.5)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
 _ENGLISH = 30_522  # pieces that BERT brought along
@@ -39,11 +41,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the model's files go")
     parser.add_argument("--calibration", type=Path, help="JSON that `training.calibrate` wrote; without it nothing is calibrated")
     parser.add_argument("--name", default="minilm6")
+    parser.add_argument("--hold-out", type=int, default=0, metavar="N", help="as it was trained with")
     options = parser.parse_args()
-    export(options.checkpoint, options.folder, options.calibration, options.name)
+    export(options.checkpoint, options.folder, options.calibration, options.name, options.hold_out)
 
 
-def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) -> None:
+def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str, hold_out: int) -> None:
     """Writes encoder.onnx (8-bit whole numbers), heads.npz, vocabulary.txt and model.json."""
     saved = torch.load(checkpoint, weights_only=True)
     network = Reader(len(saved["vocabulary"]), len(CLAIM_TYPES), len(STANCES), len(saved["keys"]))
@@ -90,6 +93,8 @@ def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str) 
         **(json.loads(calibration.read_text()) if calibration else uncalibrated()),
     }
     (folder / "model.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    posts = read_posts(sorted((HERE / "posts").glob("*.jsonl")))
+    add_centres(folder, [post for post in posts if not kept_apart(post, hold_out)])
 
 
 def _fitting(network: Reader, vocabulary: list[str]) -> list[str]:

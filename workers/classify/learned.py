@@ -70,6 +70,13 @@ class Learned:
         """What the network thinks of one span of a window."""
         return self._network.judge(sight.states, span.kind, span.first, span.last)
 
+    def likeness_vector(self, folded: Folded) -> Array:
+        """The vector by which a whole text, of which the first window is read, is likened to others (docs/judgement.md)."""
+        part, sight = next(self.look(folded, ()))
+        kind = int(np.argmax(sight.types))
+        opinion = self._network.judge(sight.states, kind, 0, len(part))
+        return self._network.likeness.vector(opinion.vector, opinion.words, folded.text)
+
     def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[Found]:
         kept: list[tuple[Span, tuple[int, int], list[Found], float]] = []
         spans = spans_of(part, folded, sight)
@@ -107,12 +114,15 @@ class Learned:
     ) -> list[Found]:
         """The claims of a find: one, or several where its words name several conditions or the like."""
         stances = weighed_stances(opinion, hints, self.card)
-        proposition, likely, said = self._likeliest(kind, hints, stances, sight, opinion)
+        proposition, likely, familiar, said = self._likeliest(kind, hints, stances, sight, opinion)
         by, wording = "", None
-        if likely < self.card.own:
+        if familiar < self.card.own:
+            if not says_something(text):
+                return []
             by = f"read by the model as a claim that the lexicon does not know ({proposition.key} is likeliest, at {likely:.0%})"
             proposition = own_proposition(proposition, text)
-            wording = Wording(vector=opinion.vector.astype(np.float16).tobytes(), maybe=self.card.like[0], sure=self.card.like[1])
+            vector = self._network.likeness.vector(opinion.vector, opinion.words, text).astype(np.float16).tobytes()
+            wording = Wording(vector=vector, maybe=self.card.like[0], sure=self.card.like[1])
         named = [hint for hint in hints if hint.proposition.base == proposition.key]
         number = read_number(proposition.number, text) if proposition.number else None
         claims = claims_in(proposition, text)
@@ -145,11 +155,12 @@ class Learned:
 
     def _likeliest(
         self, kind: int, hints: Sequence[Found], stances: Array, sight: Sight, opinion: Opinion
-    ) -> tuple[Proposition, float, int]:
-        """The likeliest proposition of a type, its chance among them, and the likeliest stance (its number).
+    ) -> tuple[Proposition, float, float, int]:
+        """The likeliest proposition of a type, its chance among them, how familiar the claim is, and the likeliest stance (its
+        number).
 
-        Both are chosen together, for what the network thinks of an alert speaks of both. A proposition that the lexicon names by
-        its words is likelier, and where it is chosen it is sure.
+        Stance and proposition are chosen together, for what the network thinks of an alert speaks of both. A proposition that the
+        lexicon names by its words is likelier, and where it is chosen it is sure.
         """
         named = [self._numbers[hint.proposition.base] for hint in hints if hint.proposition.base in self._numbers]
         open_to = np.array(self._of_kind[kind])
@@ -159,8 +170,10 @@ class Learned:
         joint = np.outer(stances, keys) * np.where(alerts, alerting, 1 - alerting)
         said, place = np.unravel_index(int(np.argmax(joint)), joint.shape)
         best = int(open_to[place])
-        likely = 1.0 if best in named else float(opinion.keys[best] / opinion.keys[self._of_kind[kind]].sum())
-        return self._propositions[best], likely, int(said)
+        if best in named:
+            return self._propositions[best], 1.0, math.inf, int(said)
+        likely = float(opinion.keys[best] / opinion.keys[open_to].sum())
+        return self._propositions[best], likely, self._network.familiarity(opinion, best), int(said)
 
 
 def own_proposition(nearest: Proposition, text: str) -> Proposition:

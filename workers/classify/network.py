@@ -18,10 +18,13 @@ import onnxruntime
 
 from monitor.topic import TopicError
 from monitor.words import ClaimType
+from workers.classify.likeness import Likeness
 
 Array = npt.NDArray[np.float32]
 
 _GLANCES = 4  # as in training/network.py
+NEARNESS_COUNTS = 0.5  # against the log odds, in what is familiar: chosen on claims that a network had not learned
+NEVER = -1_000.0  # spreads below the mean: nothing is as unfamiliar
 _FILES = ("model.json", "vocabulary.txt", "encoder.onnx", "heads.npz")
 
 
@@ -35,8 +38,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     doubted       keys of the claims that are unsupported or contradicted in the labelled posts
     alerting      how much the chances of an alert about the claim and about its window weigh where stance and key are chosen
     keep          a find whose chance is below it is dropped
-    sure          a claim is surely the likeliest of the lexicon from this chance on, below it is joined to that for review,
-    own           and below this one it is a claim of its own, which the lexicon does not know
+    sure          a claim is surely the likeliest of the lexicon from this chance on, below it is joined to that for review
+    familiar      mean and spread of the likeliest proposition's log odds, and of the cosine with its centre, where it is known
+    own           a find less familiar than this is a claim of its own, which the lexicon does not know (`Network.familiarity`)
     like          from what cosine of their vectors on two such claims are likely one, and from what surely
     harm          a post whose chance of reporting harm is at least this is an adverse event
     relevant      a post whose chance of being about the topic is below this is not
@@ -57,7 +61,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     harm: float
     relevant: float
     sure: float = 0.0
-    own: float = 0.0
+    familiar: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
+    own: float = NEVER
     like: tuple[float, float] = (1.0, 1.0)
 
 
@@ -77,14 +82,16 @@ class Opinion(msgspec.Struct, frozen=True):
     """What the network thinks of one span: chances by stance and by key, that the writer speaks of their own result, and that it
     is to be alerted about, which sees stance and key together.
 
-    `vector` is how it saw the words, before it says any of this.
+    `logits` are those of the keys; `vector` is how it saw the claim before it says any of this, `words` how it saw the pieces.
     """
 
     stances: Array
     keys: Array
     own: float
     alerting: float
+    logits: Array
     vector: Array
+    words: Array
 
 
 class Network:
@@ -106,6 +113,9 @@ class Network:
                 self._heads: dict[str, Array] = {name: heads[name].astype(np.float32) for name in heads.files}
         except Exception as error:  # each of the three libraries has its own; a broken file is one story
             raise TopicError(f"{folder}: the model cannot be read ({error}); `make train` writes it anew") from error
+        centres = self._heads.get("key.centre")
+        self._centres = None if centres is None else centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-6)
+        self.likeness = Likeness(self._heads)
         self.vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
         self.version = _version(self.card, folder)
 
@@ -128,8 +138,8 @@ class Network:
         hidden = _gelu(seen @ heads["span.weight"] + heads["span.bias"] + heads["kind.weight"][kind])
         stances = _softmax(hidden @ heads["stance.weight"] + heads["stance.bias"])
         own, alerting = (float(chance) for chance in _logistic(hidden @ heads["own.weight"] + heads["own.bias"]))
-        keys = _softmax(hidden @ heads["key.weight"] + heads["key.bias"])
-        return Opinion(stances, keys, own, alerting, hidden)
+        logits = np.asarray(hidden @ heads["key.weight"] + heads["key.bias"], dtype=np.float32)
+        return Opinion(stances, _softmax(logits), own, alerting, logits, hidden, mean)
 
     def _glance(self, states: Array, mean: Array) -> Array:
         """What a span finds elsewhere in its window (a limit, a denial): attention with a few questions.
@@ -145,6 +155,22 @@ class Network:
         found = (weight / weight.sum(axis=1, keepdims=True)) @ states
         told = np.einsum("gd,dgw->gw", found, heads["told.weight"].reshape(width, _GLANCES, -1))
         return np.asarray(told.reshape(-1) + heads["told.bias"], dtype=np.float32)
+
+    def nearness(self, opinion: Opinion, key: int) -> float:
+        """The cosine of how a claim is seen with the centre of how the training posts' claims of that key are; 0 without one."""
+        if self._centres is None:
+            return 0.0
+        return float(self._centres[key] @ opinion.vector) / (float(np.linalg.norm(opinion.vector)) or 1.0)
+
+    def familiarity(self, opinion: Opinion, key: int) -> float:
+        """How far a claim is what those of its likeliest key are, in spreads from the mean of these; less is stranger.
+
+        The chance alone does not tell: among propositions that all do not fit, one is always the likeliest.
+        """
+        logit_mean, logit_spread, near_mean, near_spread = self.card.familiar
+        strong = (float(opinion.logits[key]) - logit_mean) / logit_spread
+        near = (self.nearness(opinion, key) - near_mean) / near_spread
+        return (strong + NEARNESS_COUNTS * near) / (1 + NEARNESS_COUNTS)
 
     def _run(self, ids: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
         states, tags, whole = self._encoder.run(["states", "tags", "post"], {"ids": ids})
