@@ -24,7 +24,14 @@ FLOORS = (
         "monitor.datadir",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics", "monitor.deletions", "monitor.event_types"),
+    (
+        "monitor.intake",
+        "monitor.metrics",
+        "monitor.deletions",
+        "monitor.retention",
+        "monitor.forgotten",
+        "monitor.event_types",
+    ),
     WINGS,
     TOGETHER,
 )

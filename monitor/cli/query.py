@@ -1,4 +1,4 @@
-"""`mentions`, `claims`, `alerts`, `sources`: the lists, with the filters that HTTP has too."""
+"""`mentions`, `claims`, `alerts`: the lists, with the filters that HTTP has too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from monitor.store import FilterError, Filters, parse_filters
 from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
-from monitor.store import sources as stored_sources
 from monitor.topic import load_watchlist
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
@@ -79,7 +78,8 @@ def say_unwatched(settings: Settings, names: Sequence[str]) -> None:
             print(plain(f"exowatch: {name[:80]} is not on the watchlist{meant}"), file=sys.stderr)
 
 
-def _list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+def print_list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+    """Reads a list with the filters of a command's options, and prints it. Raises UsageError."""
     filters = filters_of(given)
     settings = settings_of(context)
     say_unwatched(settings, filters.watch)
@@ -108,7 +108,7 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("claims", lambda one: ", ".join(dict.fromkeys(f"{c.type} {c.verdict}" for c in one.claims)), long=True),
         Column("text", lambda one: one.text if one.text is not None else f"({one.state})", long=True),
     )
-    _list(context, stored_mentions.page, given, columns, how)
+    print_list(context, stored_mentions.page, given, columns, how)
 
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
@@ -127,7 +127,7 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("authors", lambda one: one.authors),
         Column("claim", lambda one: one.claim, long=True),
     )
-    _list(context, stored_claims.page, given, columns, how)
+    print_list(context, stored_claims.page, given, columns, how)
 
 
 @cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
@@ -147,22 +147,4 @@ def alerts(context: click.Context, /, how: Format, dry: bool, **given: Any) -> N
         Column("claim", lambda one: one.claim_id),
         Column("summary", lambda one: one.summary, long=True),
     )
-    _list(context, stored_alerts.page, without_dry_run(given), columns, how)
-
-
-@cli.command(epilog="Example:  exowatch sources --format json")
-@filter_options
-@format_option
-@click.pass_context
-def sources(context: click.Context, /, how: Format, **given: Any) -> None:
-    """List sources and how each is; filters other than --source ask for a mention of theirs that passes."""
-    columns = (
-        Column("name", lambda one: one.name),
-        Column("kind", lambda one: one.kind),
-        Column("state", lambda one: one.state),
-        Column("heard", lambda one: one.heard),
-        Column("lag s", lambda one: one.lag_s),
-        Column("last success", lambda one: short_time(one.last_success)),
-        Column("last error", lambda one: one.last_error, long=True),
-    )
-    _list(context, stored_sources.page, given, columns, how)
+    print_list(context, stored_alerts.page, without_dry_run(given), columns, how)
