@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
     "hackernews": "monitor.collectors.hackernews",
+    "lemmy": "monitor.collectors.lemmy",
     "reddit": "monitor.collectors.reddit_feeds",
 }
 

@@ -14,11 +14,13 @@ from pydantic import Field
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.hackernews import HackerNewsSource
+from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.reddit import RedditSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
     "hackernews": HackerNewsSource,
+    "lemmy": LemmySource,
     "reddit": RedditSource,
 }
 
@@ -28,4 +30,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "FeedSource", "HackerNewsSource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "FeedSource", "HackerNewsSource", "LemmySource", "RedditSource", "Source", "SourceSection"]
