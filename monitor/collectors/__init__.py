@@ -17,6 +17,7 @@ MODULES: dict[str, str] = {
     "hackernews": "monitor.collectors.hackernews",
     "lemmy": "monitor.collectors.lemmy",
     "reddit": "monitor.collectors.reddit_feeds",
+    "youtube": "monitor.collectors.youtube",
 }
 
 

@@ -16,12 +16,14 @@ from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.reddit import RedditSource
+from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
     "hackernews": HackerNewsSource,
     "lemmy": LemmySource,
     "reddit": RedditSource,
+    "youtube": YouTubeSource,
 }
 
 if TYPE_CHECKING:
@@ -30,4 +32,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "FeedSource", "HackerNewsSource", "LemmySource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "FeedSource", "HackerNewsSource", "LemmySource", "RedditSource", "Source", "SourceSection", "YouTubeSource"]
