@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
     "hackernews": "monitor.collectors.hackernews",
+    "instagram": "monitor.collectors.instagram",
     "lemmy": "monitor.collectors.lemmy",
     "reddit": "monitor.collectors.reddit_feeds",
     "youtube": "monitor.collectors.youtube",

@@ -14,6 +14,7 @@ from pydantic import Field
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.hackernews import HackerNewsSource
+from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.reddit import RedditSource
 from monitor.settings.sources.youtube import YouTubeSource
@@ -21,6 +22,7 @@ from monitor.settings.sources.youtube import YouTubeSource
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
     "hackernews": HackerNewsSource,
+    "instagram": InstagramSource,
     "lemmy": LemmySource,
     "reddit": RedditSource,
     "youtube": YouTubeSource,
@@ -32,4 +34,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "FeedSource", "HackerNewsSource", "LemmySource", "RedditSource", "Source", "SourceSection", "YouTubeSource"]
+__all__ = ["KINDS", "FeedSource", "RedditSource", "Source", "SourceSection"]
