@@ -15,7 +15,7 @@ import msgspec
 from monitor.collectors.base import SourceError
 from monitor.collectors.html import one_line, tidy
 from monitor.collectors.http import Answer, Fetcher, place, read_json, refusal
-from monitor.collectors.wire import mapping, moment, objects, text
+from monitor.collectors.wire import is_web_address, mapping, moment, objects, text
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, Post, compose_text
 
 PAGE = 50
@@ -132,7 +132,7 @@ def view_of(view: Mapping[str, Any], source: str) -> tuple[Post | None, str | No
     said = comment or mapping(view.get("post"))
     id_ = text(said.get("ap_id"))
     made = moment(said.get("published_at")) or moment(said.get("published"))
-    if len(id_) > MAX_ID or urlsplit_or_none(id_) not in ("http", "https"):
+    if len(id_) > MAX_ID or not is_web_address(id_):
         return None, None, made
     if said.get("deleted") or said.get("removed"):
         return None, id_, made
@@ -144,20 +144,11 @@ def view_of(view: Mapping[str, Any], source: str) -> tuple[Post | None, str | No
     return Post(platform="lemmy", id=id_, text=words, url=id_, author=author, created_at=made, source=source), None, made
 
 
-def urlsplit_or_none(address: str) -> str | None:
-    """The scheme of an address that holds neither blanks nor control characters and names a host."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme if parts.hostname and address.isprintable() and " " not in address else None
-    except ValueError:
-        return None
-
-
 def _author(creator: Mapping[str, Any]) -> str | None:
     """`name@host`, the same on every server."""
     name = one_line(text(creator.get("name")), MAX_NAME)
     home = text(creator.get("ap_id")) or text(creator.get("actor_id"))
-    host = urlsplit(home).hostname if urlsplit_or_none(home) else None
+    host = urlsplit(home).hostname if is_web_address(home) else None
     return f"{name}@{host}"[:MAX_NAME] if name and host else name or None
 
 

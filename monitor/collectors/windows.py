@@ -43,7 +43,7 @@ async def read(
     """What is new since the cursor, query by query; see `Collector.poll`. Times and lengths are in seconds.
 
     `ask(query, since, until)` searches a window that begins with `since` and ends before `until`. The first poll looks `backfill`
-    back, each later one `overlap` behind where the last ended. A window of length `shortest` is not halved.
+    back, each later one `overlap` behind where the last ended. No window is shorter than `shortest`.
     """
     began = int(time.time())
     state = read_cursor(cursor, State)
@@ -59,7 +59,7 @@ async def read(
                 raise SourceError(f"the search for {query!r} has more results than {MOST} requests bring; make it narrower")
             found = await ask(query, since, until)
             asked += 1
-            if found.full and until - since > shortest:
+            if found.full and until - since >= 2 * shortest:
                 middle = (since + until) // 2
                 windows += [(middle, until), (since, middle)]
                 continue

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 from monitor.words import Post, parse_time
 
@@ -40,6 +41,15 @@ def moment(value: Any) -> int | None:
         return parse_time(value)
     except (ValueError, OverflowError):
         return None
+
+
+def is_web_address(address: str) -> bool:
+    """Whether this is an http or https address with a host, without blanks and control characters."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and address.isprintable() and " " not in address
 
 
 # What was sent is remembered by id, newest first, each with a short hash of its text: an edit is sent again.

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.gdelt import GdeltSource
 from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
@@ -21,6 +22,7 @@ from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
+    "gdelt": GdeltSource,
     "hackernews": HackerNewsSource,
     "instagram": InstagramSource,
     "lemmy": LemmySource,
