@@ -171,7 +171,7 @@ async def test_a_new_query_is_read_back_though_the_source_is_old(site: HackerNew
 
 
 async def test_many_posts_come_in_batches_whose_cursor_loses_nothing(site: HackerNewsServer, collector: Collector) -> None:
-    ids = [site.comment(f"serum {number}", age=900 - number) for number in range(700)]
+    ids = [site.comment(f"serum {number}", age=50_000 - number) for number in range(700)]
     first = None
     async for batch in collector.poll(None):
         first = batch

@@ -84,6 +84,19 @@ async def test_a_page_that_comes_again_and_again_ends_the_reading(site: Instagra
     assert len(site.asked) < 15
 
 
+async def test_a_page_of_known_media_is_not_the_end(site: InstagramServer) -> None:
+    collector = open_collector(source(site, top=False))
+
+    def page(id_: str, *, more: bool = True) -> Reply:
+        paging = {"cursors": {"after": "same"}} | ({"next": "https://graph.facebook.com/next"} if more else {})
+        return Reply(200, json.dumps({"data": [{"id": id_, "caption": f"text {id_}"}], "paging": paging}))
+
+    site.post("serum", "text")
+    site.next(None, page("1"), page("1"), page("1"), page("2", more=False))
+    assert (await texts(collector))[0] == ["text 1", "text 2"]
+    await collector.close()
+
+
 async def test_only_what_is_new_or_edited_comes_again(site: InstagramServer, collector: Collector) -> None:
     first = site.post("serum", "one")
     _, cursor = await texts(collector)

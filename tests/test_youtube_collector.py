@@ -99,7 +99,7 @@ async def test_a_stop_is_caught_up_over_many_pages(site: YouTubeServer, collecto
 
 
 async def test_a_quota_that_ends_on_page_two_loses_nothing(site: YouTubeServer, collector: Collector) -> None:
-    ids = [site.video(f"serum {number}", age=900 - number) for number in range(70)]
+    ids = [site.video(f"serum {number}", age=2 * DAY - number) for number in range(70)]
     comment = site.comment(ids[-1], "a comment")
     site.searches = 1
     batches, cursor, problem = await interrupted(collector)
