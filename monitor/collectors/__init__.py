@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 # and the parser's process, which imports this package too, must start fast.
 MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
+    "gdelt": "monitor.collectors.gdelt",
+    "hackernews": "monitor.collectors.hackernews",
+    "instagram": "monitor.collectors.instagram",
+    "lemmy": "monitor.collectors.lemmy",
     "reddit": "monitor.collectors.reddit_feeds",
+    "youtube": "monitor.collectors.youtube",
 }
 
 

@@ -13,11 +13,21 @@ from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.gdelt import GdeltSource
+from monitor.settings.sources.hackernews import HackerNewsSource
+from monitor.settings.sources.instagram import InstagramSource
+from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.reddit import RedditSource
+from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
+    "gdelt": GdeltSource,
+    "hackernews": HackerNewsSource,
+    "instagram": InstagramSource,
+    "lemmy": LemmySource,
     "reddit": RedditSource,
+    "youtube": YouTubeSource,
 }
 
 if TYPE_CHECKING:
