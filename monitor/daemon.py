@@ -25,6 +25,7 @@ from monitor import metrics
 from monitor.api import make_app
 from monitor.children import keep_worker
 from monitor.collectors import open_collector
+from monitor.collectors.budget import Budgets
 from monitor.collectors.run import SourceWatch
 from monitor.datadir import WorkerSlot, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
@@ -168,9 +169,10 @@ class Daemon:
         log.info("topic pack loaded anew", lexicon=topic.version, register=topic.register.version, entries=len(topic.register))
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
-        collector = open_collector(source)
-        max_age_s = self.settings.alerts.max_age
-        await SourceWatch(source, collector, self.stream, self.intake, self.database, max_age_s=max_age_s).run(stop)
+        collector = open_collector(source, Budgets(self.stream.buckets))
+        max_age_s, endpoints = self.settings.alerts.max_age, self.settings.endpoint
+        watch = SourceWatch(source, collector, self.stream, self.intake, self.database, max_age_s=max_age_s, endpoints=endpoints)
+        await watch.run(stop)
 
     async def _wake(self, sender: Sender) -> None:
         async with contextlib.aclosing(self.stream.signals()) as signals:

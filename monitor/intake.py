@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor import words
+from monitor.notices import author_name, post_name
 from monitor.settings import Settings
 from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
@@ -70,7 +71,7 @@ class Intake:
     def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms) -> None:
         self._stream = stream
         self.keywords = keywords  # another set may take its place at any time
-        self._pseudonyms = pseudonyms
+        self.pseudonyms = pseudonyms
 
     async def offer(self, posts: Sequence[Post], *, source: str, cursor: str | None = None) -> Offered:
         """Puts the posts that are on topic into the stream, and with them, in the same step, the source's cursor.
@@ -78,13 +79,18 @@ class Intake:
         Raises StreamUnavailable; to offer the same posts again is then safe.
         """
         ours = [post for post in posts if self.keywords.find(post.text)]
-        items = [Item(key=post.version, data=words.encode(self._ready(post, source))) for post in ours]
+        items = [_item(post.version, self._ready(post, source)) for post in ours]
         new = await self._stream.publish(items, source=source if cursor is not None else None, cursor=cursor)
         accepted = sum(new)
         return Offered(accepted=accepted, duplicates=len(ours) - accepted, unmatched=len(posts) - len(ours))
 
     def _ready(self, post: Post, source: str) -> Post:
-        return msgspec.structs.replace(post, source=source, author=self._pseudonyms.of(post.platform, post.author))
+        return msgspec.structs.replace(post, source=source, author=self.pseudonyms.of(post.platform, post.author))
+
+
+def _item(key: str, post: Post) -> Item:
+    names = (post_name(post.platform, post.id), *([author_name(post.platform, post.author)] if post.author else ()))
+    return Item(key=key, data=words.encode(post), names=names)
 
 
 class Pseudonyms:

@@ -30,6 +30,7 @@ Basis = Literal["register", "burden of proof"]
 MentionState = Literal["live", "edited", "deleted", "expired"]
 ClaimState = Literal["open", "confirmed", "dismissed", "muted"]
 SourceState = Literal["ok", "waiting", "failing", "down", "silent", "off"]
+GapState = Literal["open", "refilled", "lost"]
 EndpointState = Literal["ok", "failing", "disabled"]
 DeliveryState = Literal["pending", "delivered", "dead"]
 AlertKind = Literal[
@@ -222,7 +223,37 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     lag_s: float | None
     heard: int
-    gaps: tuple[dict[str, Any], ...]
+    gaps: tuple[CoverageGap, ...]
+
+
+class CoveredSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which all that a source carried was heard."""
+
+    since: str
+    until: str
+
+
+class CoverageGap(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which posts may have been missed: `what` happened, noted `at`; refilled, or lost for good."""
+
+    at: str
+    what: str
+    since: str
+    until: str
+    state: GapState
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a source was surely heard. Nothing is known yet of the time after `open_since`; it goes to the next poll that ends
+    well. `late` posts came for a time that was covered before, the last of them at `last_late`."""
+
+    source: str
+    state: SourceState
+    covered: tuple[CoveredSpan, ...]
+    gaps: tuple[CoverageGap, ...]
+    open_since: str | None
+    late: int
+    last_late: str | None
 
 
 class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,7 +302,7 @@ def why(reading: str, ruling: str) -> str:
 # Ids that users see: a letter for the kind and thirteen characters of Crockford's base 32, so that they sort by time as text.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {char: value for value, char in enumerate(_ALPHABET)}
-IdKind = Literal["m", "a", "d"]  # mention, alert, delivery
+IdKind = Literal["m", "a", "d", "n"]  # mention, alert, delivery, news
 
 
 def _base32(number: int) -> str:

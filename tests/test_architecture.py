@@ -13,9 +13,17 @@ WINGS = ("monitor.collectors", "workers", "monitor.api")
 TOGETHER = ("monitor.daemon", "monitor.children", "monitor.demo", "monitor.cli", "monitor.__main__")
 # Each floor may stand on those below it, never the other way round.
 FLOORS = (
-    ("monitor.words", "monitor.settings", "monitor.telemetry", "monitor.pause", "monitor.net", "monitor.datadir"),
+    (
+        "monitor.words",
+        "monitor.notices",
+        "monitor.settings",
+        "monitor.telemetry",
+        "monitor.pause",
+        "monitor.net",
+        "monitor.datadir",
+    ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics"),
+    ("monitor.intake", "monitor.metrics", "monitor.deletions"),
     WINGS,
     TOGETHER,
 )

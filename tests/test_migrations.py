@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from monitor.settings import Settings
-from monitor.store import Database, StoreError, alerts, claims, mentions, parse_filters
+from monitor.store import Database, StoreError, alerts, claims, mentions, parse_filters, sources
 from monitor.store.database import _alembic
 from monitor.store.tables import metadata
 
@@ -47,9 +47,20 @@ _FIRST = """
         INSERT INTO alert (id, kind, dedupe_key, created_ms, claim_id, mention_id, occurrence_n, summary)
         VALUES (9, 'claim.new', 'claim.new:c_1', 6, 'c_1', 7, 0, 'New.')
     """
+_GAPS = """;
+        INSERT INTO source (name, kind, state, gaps)
+        VALUES ('s', 'feed', 'ok', '[{"at": "2026-11-22T10:00:00.000Z", "what": "possible gap"}]')"""
 _SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
 _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
-ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT, "0004": _FIRST + _SPENT + _REVIEWED}
+_COVERED = """;
+        INSERT INTO coverage (source, since_ms, until_ms) VALUES ('s', 5, 6)"""
+ROWS = {
+    "0001": _FIRST + _GAPS,
+    "0002": _FIRST + _GAPS,
+    "0003": _FIRST + _GAPS + _SPENT,
+    "0004": _FIRST + _GAPS + _SPENT + _REVIEWED,
+    "0006": _FIRST + _SPENT + _REVIEWED + _COVERED,
+}
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
 _TAGS = "'{claim:c_1,platform:forum,source:s,stance:asserts,type:regulatory_status,verdict:contradicted}'"
@@ -61,6 +72,8 @@ INDEX = {
     ("0003", "sqlite"): _FTS5,
     ("0003", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0004", "sqlite"): _FTS5,
+    ("0006", "sqlite"): _FTS5,
+    ("0006", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0004", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
 FOUND: tuple[dict[str, list[str]], ...] = (
@@ -98,6 +111,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
         (mention,) = (await mentions.page(connection, parse_filters({}))).items
         (claim,) = (await claims.page(connection, parse_filters({}))).items
         (alert,) = (await alerts.page(connection, parse_filters({}))).items
+        gaps = [(gap.at, gap.what) for source in await sources.listing(connection) for gap in source.gaps]
         for given in FOUND:
             assert len((await mentions.page(connection, parse_filters(given))).items) == 1, given
         for given in NOT_FOUND:
@@ -108,6 +122,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     assert mention.claims[0].why.startswith("read as approved")
     assert mention.claims[0].why.count("register entry") <= 1
     assert alert.claim_id == "c_1"
+    assert gaps == ([("2026-11-22T10:00:00.000Z", "possible gap")] if revision < "0006" else [])
 
 
 async def test_the_migrations_make_what_the_tables_describe(database: Database) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from monitor.settings import Settings, SettingsError, load
 from monitor.settings.load import DEFAULT_FILE
-from monitor.settings.model import Endpoint, FeedSource, RedditSource
+from monitor.settings.model import Endpoint
+from monitor.settings.sources import KINDS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -185,6 +186,6 @@ def test_every_key_is_documented() -> None:
             continue
         for key in [f"{name}.{k}" for k in inner] if inner else [name]:
             assert key in named, f"{key} is not in docs/configuration.md"
-    for model in (FeedSource, RedditSource, Endpoint):
+    for model in (*KINDS.values(), Endpoint):
         for key in model.model_fields:
             assert key in named, f"{key} of {model.__name__} is not in docs/configuration.md"

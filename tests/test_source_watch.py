@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from monitor.collectors.base import Batch, SourceError
+from monitor.collectors import run as run_module
+from monitor.collectors.base import Batch, Gap, SourceError, Span
 from monitor.collectors.run import DOWN_AFTER, SourceWatch
 from monitor.intake import Intake, Pseudonyms
 from monitor.settings import FeedSource, load
-from monitor.store import Database, parse_filters, sources
+from monitor.store import Database, coverage, parse_filters, sources
 from monitor.stream import Stream
 from monitor.topic import load_topic
-from monitor.words import Post, SourceStatus, decode_post, now_ms
+from monitor.words import Coverage, Post, SourceStatus, decode_post, now_ms
 
 DAY = 86_400_000
 SOURCE = FeedSource(name="blog", kind="feed", url="http://127.0.0.1:9/rss", interval=2.0)
@@ -97,10 +98,10 @@ async def test_what_a_catch_up_finds_beyond_max_age_is_kept_and_not_fresh(watch:
 
 
 async def test_a_possible_gap_stands_with_the_source(watch: Callable[..., Any]) -> None:
-    gaps = [Batch(posts=[], cursor=str(n), gap=f"possible gap: number {n}") for n in range(sources.GAPS_KEPT + 2)]
+    gaps = [Batch(posts=[], cursor=str(n), gap=Gap(cause=f"number {n}")) for n in range(sources.GAPS_KEPT + 2)]
     _, status = await watch(Script(gaps))
-    assert [gap["what"] for gap in status.gaps] == [batch.gap for batch in gaps[2:]], "the latest, in order"
-    assert all(gap["at"].endswith("Z") for gap in status.gaps)
+    assert [gap.what for gap in status.gaps] == [f"number {n}" for n in range(2, sources.GAPS_KEPT + 2)], "the latest, in order"
+    assert all(gap.at.endswith("Z") and gap.state == "lost" for gap in status.gaps)
 
 
 async def test_a_source_that_fails_is_failing_then_down_then_ok_again(watch: Callable[..., Any]) -> None:
@@ -115,3 +116,125 @@ async def test_a_source_that_is_gone_is_off_and_not_asked_again(watch: Callable[
     script = Script(SourceError("the feed is gone (410)", permanent=True), [Batch(posts=[], cursor="never")])
     _, status = await watch(script)
     assert (status.state, len(script.cursors), script.closed) == ("off", 1, True)
+
+
+class Radio(Script):
+    """A streamed collector: each connection says what the test says and then ends, fails, or stays silent (None)."""
+
+    stall_s = 0.2
+
+    async def stream(self, cursor: str | None) -> AsyncIterator[Batch]:
+        self.cursors.append(cursor)
+        now = self._polls.pop(0)
+        if isinstance(now, SourceError):
+            self._end()
+            raise now
+        for batch in now:
+            if batch is None:
+                await asyncio.Event().wait()
+            yield batch
+        self._end()
+
+    def _end(self) -> None:
+        if not self._polls:
+            self.stop.set()
+
+    poll = None  # type: ignore[assignment]
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "RECONNECT_S", 0.001)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_stream_goes_on_from_its_cursor_when_the_server_ends_it(watch: Callable[..., Any]) -> None:
+    radio = Radio([Batch(posts=[post("1")], cursor="a"), Batch(cursor="b")], [Batch(posts=[post("2")], cursor="c")])
+    posts, status = await watch(radio)
+    assert [one.id for one in posts] == ["1", "2"]
+    assert radio.cursors == [None, "b"], "also where the last batch was only a sign of life"
+    assert (status.state, status.heard) == ("ok", 2)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_connection_on_which_nothing_comes_is_given_up(watch: Callable[..., Any]) -> None:
+    radio = Radio([Batch(posts=[post("1")], cursor="a"), None], [Batch(posts=[post("2")], cursor="b")])  # type: ignore[list-item]
+    posts, status = await watch(radio)
+    assert [one.id for one in posts] == ["1", "2"]
+    assert radio.cursors == [None, "a"]
+    assert "nothing came for 0.2 s" in (status.last_error or "")
+
+
+async def ledger(database: Database) -> Coverage:
+    async with database.read() as connection:
+        found = await coverage.find(connection, "blog")
+    assert found is not None
+    return found
+
+
+async def test_polls_that_end_well_are_covered_without_a_seam(watch: Callable[..., Any], database: Database) -> None:
+    await watch(Script([Batch(posts=[post("1")], cursor="a")], [Batch(cursor="b")], SourceError("503"), [Batch(cursor="c")]))
+    told = await ledger(database)
+    (span,) = told.covered
+    assert span.since < span.until == told.open_since
+    assert told.gaps == ()
+
+
+async def test_what_a_gap_missed_is_not_covered(watch: Callable[..., Any], database: Database) -> None:
+    await watch(Script([Batch(cursor="a")], [Batch(cursor="b", gap=Gap(cause="moved on"))], [Batch(cursor="c", late=2)]))
+    told = await ledger(database)
+    (gap,) = told.gaps
+    before, after = told.covered
+    assert (before.until, gap.until, gap.what, gap.state) == (gap.since, after.since, "moved on", "lost")
+    assert after.until == told.open_since
+    assert (told.late, told.last_late is not None) == (2, True)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_of_a_stream_only_what_it_says_is_covered(watch: Callable[..., Any], database: Database) -> None:
+    first = [Batch(cursor="a", covered=Span(since=1_000, until=5_000)), Batch(cursor="b", covered=Span(until=9_000))]
+    later = [Batch(cursor="c", gap=Gap(cause="too old", until=20_000)), Batch(cursor="d", covered=Span(until=30_000))]
+    await watch(Radio(first, later))
+    told = await ledger(database)
+    assert [(one.since[17:19], one.until[17:19]) for one in told.covered] == [("01", "09"), ("20", "30")]
+    assert [(one.since[17:19], one.until[17:19]) for one in told.gaps] == [("09", "20")]
+
+
+class Archive(Script):
+    """A collector that can go back; `refills` are its answers, one for each time that it is asked."""
+
+    refills: list[list[Batch] | SourceError]
+    asked: list[Gap]
+
+    async def refill(self, gap: Gap) -> AsyncIterator[Batch]:
+        self.asked.append(gap)
+        now = self.refills.pop(0)
+        try:
+            if isinstance(now, SourceError):
+                raise now
+            for batch in now:
+                yield batch
+        finally:
+            self.stop.set()
+
+
+async def test_a_gap_that_can_be_refilled_is(watch: Callable[..., Any], database: Database) -> None:
+    missing = Gap(cause="moved on", since=1_000, until=9_000, ticket="page 7")
+    script = Archive([Batch(posts=[post("1")], cursor="a", gap=missing)], *[[Batch(cursor="b")] for _ in range(5000)])
+    script.asked = []
+    script.refills = [[Batch(posts=[post("2")]), Batch(posts=[post("3")], gap=Gap(cause="page 8 is gone", since=8_000))]]
+    posts, _ = await watch(script)
+    assert {one.id for one in posts} == {"1", "2", "3"}
+    assert [(gap.since, gap.until, gap.ticket) for gap in script.asked] == [(1_000, 9_000, "page 7")]
+    told = await ledger(database)
+    assert {(gap.what, gap.state) for gap in told.gaps} == {("moved on", "refilled"), ("page 8 is gone", "lost")}
+    assert (told.covered[0].since[17:19], told.covered[0].until[17:19]) == ("01", "08")
+
+
+async def test_a_gap_that_cannot_be_refilled_is_lost(watch: Callable[..., Any], database: Database) -> None:
+    missing = Gap(cause="moved on", since=1_000, until=9_000, ticket="page 7")
+    script = Archive([Batch(cursor="a", gap=missing)], *[[Batch(cursor="b")] for _ in range(5000)])
+    script.asked, script.refills = [], [SourceError("the archive is closed", permanent=True)]
+    await watch(script)
+    (gap,) = (await ledger(database)).gaps
+    assert (gap.state, gap.what) == ("lost", "moved on; it could not be refilled: the archive is closed")

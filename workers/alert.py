@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from monitor.settings.alerting import is_sure, speakers
 from monitor.settings.model import Alerts, Endpoint
 from monitor.store.outbox import AlertDraft
+from monitor.store.recipients import recipients
 from monitor.words import AlertKind, Judgement, Occurrence, Post
-from workers.deliver.recipients import recipients
 
 
 def drafts(

@@ -17,10 +17,10 @@ from monitor.pause import pause
 from monitor.settings.model import Endpoint
 from monitor.store import Database, registers, verdicts
 from monitor.store.outbox import AlertDraft, new_number
+from monitor.store.recipients import recipients
 from monitor.store.verdicts import Held, OnRecord
 from monitor.topic import Lexicon, Proposition, Topic
 from monitor.words import ClaimType, Verdict, claim_id_of
-from workers.deliver.recipients import recipients
 from workers.identify import identify
 from workers.judge import rule
 

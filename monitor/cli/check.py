@@ -13,7 +13,7 @@ from monitor.cli import database
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.output import plain
 from monitor.collectors import open_collector
-from monitor.collectors.base import SourceError
+from monitor.collectors.base import SourceError, Streamer
 from monitor.daemon import DaemonError, opened
 from monitor.settings import Endpoint, Settings, Source
 from monitor.store import StoreError
@@ -138,7 +138,8 @@ async def _source(source: Source) -> Finding:
     collector = open_collector(source)
     try:
         async with asyncio.timeout(_SOURCE_WITHIN_S):
-            async for batch in collector.poll(None):
+            batches = collector.stream(None) if isinstance(collector, Streamer) else collector.poll(None)
+            async for batch in batches:
                 return Finding(what, ok=True, text=f"answers, {len(batch.posts)} posts")
         return Finding(what, ok=True, text="answers, nothing there yet")
     except SourceError as error:

@@ -1,28 +1,68 @@
-"""What every collector is: something that can be polled and says where it got to."""
+"""What every collector is: something that can be polled, or that streams, and says where it got to.
+
+A kind of source is its settings class (`monitor.settings.sources`), a module here with a `KIND`, and one line in the table of
+each package. A polled collector is a `Collector`, a streamed one a `Streamer`; either may also be able to do what `Refills` and
+`Verifies` say. `run` keeps them going.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from monitor.notices import Gone, News
 from monitor.words import Post
+
+if TYPE_CHECKING:
+    from monitor.collectors.budget import Budgets
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A time that was surely covered: every post that the source carried then has been heard (ms since 1970, half open).
+
+    `since` None: from where the source's coverage ended so far. `until` None: to where the poll began.
+    """
+
+    since: int | None = None
+    until: int | None = None
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which posts may have been missed, and why, in a short sentence. `since` and `until` as in `Span`.
+
+    `ticket` is the collector's own text on how to fetch what is missing, given back to `refill`; None: it is lost.
+    """
+
+    cause: str
+    since: int | None = None
+    until: int | None = None
+    ticket: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Some posts, and the cursor that is right once they are in the stream.
+    """What was heard, and the cursor that is right once it is safe.
 
-    The runner publishes posts and cursor in one atomic step, so a crash repeats a batch and never skips one. The cursor is the
-    collector's own JSON text; nobody else reads it.
+    The runner notes the gap, publishes the posts, carries out what is deleted, and moves the cursor, in this order and the last
+    two posts' steps in one; so a crash repeats a batch and never skips one. The cursor is the collector's own JSON text; nobody
+    else reads it. None leaves it where it is, as everything that `refill` yields has to.
     """
 
-    posts: list[Post]
-    cursor: str
+    posts: list[Post] = []
+    cursor: str | None = None
+    # What the platform says is gone: after the posts of this batch, and whether exowatch has it or not.
+    deleted: list[Gone] = []
+    # What is not talk: trials, retractions, warning letters. Told to the register's editor and never judged.
+    news: list[News] = []
     # Nothing is owed before this many seconds, where the server said so (max-age, a rate limit); None: the source's interval.
     wait: float | None = None
-    # Where posts may have been missed before this batch and cannot be fetched any more: what happened, in a short sentence.
-    gap: str | None = None
+    # What this batch surely covers. A poll that ends well without a gap covers all up to its beginning, and need not say so; of a
+    # streamed source nothing counts as covered but what its batches say.
+    covered: Span | None = None
+    gap: Gap | None = None
+    # How many of the posts came later than they should have: in a time that was covered before.
+    late: int = 0
 
 
 class SourceError(Exception):
@@ -52,3 +92,69 @@ class Collector(Protocol):
     async def close(self) -> None:
         """Lets go of connections."""
         ...
+
+
+@runtime_checkable
+class Streamer(Protocol):
+    """One source that speaks by itself."""
+
+    @property
+    def stall_s(self) -> float:
+        """Seconds without a batch after which the connection counts as dead and another is made."""
+        ...
+
+    def stream(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """One connection, from `cursor` on, yielding for ever; a return means that the server ended it. It is called again to
+        connect again, with the cursor of the last batch.
+
+        A quiet connection yields empty batches as signs of life (at its pings, say), often enough for `stall_s`. A batch has at
+        most 500 posts and is not held back for longer than half a second. Raises SourceError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of connections."""
+        ...
+
+
+@runtime_checkable
+class Refills(Protocol):
+    """A collector that can go back and fetch what a gap missed."""
+
+    def refill(self, gap: Gap) -> AsyncGenerator[Batch, None]:
+        """The posts of a gap with a ticket (its `since` and `until` are set), in batches without a cursor.
+
+        Where it ends well the gap is closed, but for what a batch's own `gap` says is lost for good. Raises SourceError: it is
+        then tried again later, or if `permanent` the gap is given up. It may run while the source is polled or streams.
+        """
+        ...
+
+
+@runtime_checkable
+class Verifies(Protocol):
+    """A collector that can ask whether posts are still there, for platforms that do not tell."""
+
+    async def still_there(self, ids: Sequence[str]) -> set[str]:
+        """Those of at most 100 posts (the platform's ids) that are still public under their author's name. Raises SourceError.
+
+        An answer that leaves a post in doubt has to raise: what is not in the set is erased.
+        """
+        ...
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source can do with the credentials that it has: `works` in a few words, and which are `missing` and how to get them.
+
+    `usable` is false where without them nothing can be heard at all.
+    """
+
+    works: str
+    missing: str | None = None
+    usable: bool = True
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How a kind of source is opened, and what its settings allow. `open` connects nothing; `access` asks nobody."""
+
+    open: Callable[[Any, Budgets], Collector | Streamer]
+    access: Callable[[Any], Access]

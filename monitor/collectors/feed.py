@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from monitor.collectors.base import Batch, SourceError
+from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError
+from monitor.collectors.budget import Budgets
 from monitor.collectors.feed_parse import Entry, Request
 from monitor.collectors.feed_process import parse_apart
 from monitor.collectors.http import Answer, Fetcher, fresh_for, refusal
@@ -47,7 +48,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     posts: list[Post]
     state: FeedState
     wait: float | None = None
-    gap: str | None = None
+    gap: Gap | None = None
 
 
 class FeedReader:
@@ -71,9 +72,9 @@ class FeedReader:
             yield Reading(posts=[], state=state if answer.status == 304 else _validated(state, answer, digest), wait=wait)
             return
         entries = await self._entries(answer)
-        gap = None
+        gap: Gap | None = None
         if state.body and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
-            gap = "possible gap: none of the feed's entries was there at the last poll; a shorter interval helps"
+            gap = Gap(cause="none of the feed's entries was there at the last poll; a shorter interval helps")
             _log.warning("possible gap", source=self._source, entries=len(entries))
         posts = [self._post(entry) for entry in reversed(entries)]
         posts = [post for post in posts if state.seen.get(_digest(post.id.encode(), 8)) != post.version[:12]]
@@ -160,6 +161,17 @@ class FeedCollector:
     async def close(self) -> None:
         """Closes the connections."""
         await self._fetcher.close()
+
+
+def _open(source: FeedSource, _: Budgets) -> FeedCollector:
+    return FeedCollector(source)
+
+
+def _access(source: FeedSource) -> Access:  # noqa: ARG001 - a feed is open to all
+    return Access(works="every entry of the feed")
+
+
+KIND = Kind(open=_open, access=_access)
 
 
 def read_cursor(cursor: str | None, kind: type[State]) -> State:

@@ -1,4 +1,4 @@
-"""What every collector that speaks HTTP shares: one bounded, patient, suspicious GET.
+"""What every collector that speaks HTTP shares: one bounded, patient, suspicious request.
 
 A source's own address is the operator's choice and may be private; a redirect is the other side's choice, so it may not lead from
 a public address to a private one. Bodies are bounded before and after decompression, and the whole exchange has one time limit.
@@ -10,21 +10,24 @@ import asyncio
 import datetime as dt
 import zlib
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
 
 from monitor.collectors.base import SourceError
+from monitor.collectors.waits import LONGEST_WAIT, wait_of
 from monitor.net import PrivateAddressError, connector
+
+if TYPE_CHECKING:
+    from monitor.collectors.budget import Budget
 
 USER_AGENT = "exowatch/0.1 (public-health monitor of public posts)"
 MAX_BODY = 5 * 1024 * 1024  # bytes, also after decompression
 MAX_LISTING = 20 * 1024 * 1024  # a page of a hundred posts at their longest, each as Markdown and HTML
 TIMEOUT = 30.0  # seconds for one address, redirects and body included
 MAX_REDIRECTS = 5
-LONGEST_WAIT = 86_400.0  # a server that asks for more than a day is asked again after one
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE = 64 * 1024
 
@@ -40,7 +43,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetcher:
-    """GET for one source. `base_url` (an origin) stands in for the scheme, host and port of every address asked for."""
+    """Requests of one source. `base_url` (an origin) stands in for the scheme, host and port of every address asked for.
+
+    With a `budget` every request is paid for before it goes out, and what its answer says of the budget is noted.
+    """
 
     def __init__(
         self,
@@ -49,20 +55,27 @@ class Fetcher:
         user_agent: str = USER_AGENT,
         max_body: int = MAX_BODY,
         timeout: float = TIMEOUT,
+        budget: Budget | None = None,
     ) -> None:
         self._base_url = base_url
+        self._budget = budget
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}
         self._max_body = max_body
         self._timeout = timeout
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
-    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
-        """The answer at `url`, whatever its status. Raises SourceError where there is none."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._follow(url, dict(headers or {}))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise unreachable(url, error, self._timeout) from error
+    async def get(self, url: str, headers: Mapping[str, str] | None = None, *, member: str = "", **spend: float) -> Answer:
+        """The answer at `url`, whatever its status. Raises SourceError where there is none, or no budget for it.
+
+        `member` and `spend` as in `Budget.take`.
+        """
+        return await self._ask(url, dict(headers or {}), None, member, spend)
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, member: str = "", **spend: float
+    ) -> Answer:
+        """The answer to a POST, as in `get`. A redirect is not followed: it is the answer."""
+        return await self._ask(url, dict(headers or {}), body, member, spend)
 
     async def close(self) -> None:
         """Closes the connections; the next `get` would open new ones."""
@@ -70,13 +83,29 @@ class Fetcher:
             await session.close()
         self._sessions.clear()
 
-    async def _follow(self, url: str, headers: dict[str, str]) -> Answer:
+    async def _ask(
+        self, url: str, headers: dict[str, str], body: bytes | None, member: str, spend: Mapping[str, float]
+    ) -> Answer:
+        if self._budget is not None:
+            await self._budget.take(member=member, **spend)
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._follow(url, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            if self._budget is not None:
+                await self._budget.failed()
+            raise unreachable(url, error, self._timeout) from error
+        if self._budget is not None:
+            await self._budget.answered(answer.status, answer.headers)
+        return answer
+
+    async def _follow(self, url: str, headers: dict[str, str], data: bytes | None) -> Answer:
         permanent, private_allowed, here = True, True, url
         for hop in range(MAX_REDIRECTS + 1):
-            response, private_allowed = await self._open(here, headers, private_allowed)
+            response, private_allowed = await self._open(here, headers, private_allowed, data)
             async with response:
                 location = response.headers.get("Location")
-                if response.status not in _REDIRECTS or not location:
+                if response.status not in _REDIRECTS or not location or data is not None:
                     body = await self._body(response, here)
                     moved = here if hop and permanent else None
                     return Answer(status=response.status, headers=response.headers, body=body, url=here, moved=moved)
@@ -87,17 +116,19 @@ class Fetcher:
             here = there
         raise SourceError(f"{place(url)} redirects more than {MAX_REDIRECTS} times; set the final address as the source's url")
 
-    async def _open(self, url: str, headers: dict[str, str], private_allowed: bool) -> tuple[aiohttp.ClientResponse, bool]:
+    async def _open(
+        self, url: str, headers: dict[str, str], private_allowed: bool, data: bytes | None
+    ) -> tuple[aiohttp.ClientResponse, bool]:
         """The response, and whether a redirect from here may lead to a private address: only where this one is private itself."""
         target = rebased(url, self._base_url)
         try:
-            return await self._request(target, headers, private=False), False
+            return await self._request(target, headers, data, private=False), False
         except PrivateAddressError:
             if not private_allowed:
                 raise
-        return await self._request(target, headers, private=True), True
+        return await self._request(target, headers, data, private=True), True
 
-    async def _request(self, url: str, headers: dict[str, str], *, private: bool) -> aiohttp.ClientResponse:
+    async def _request(self, url: str, headers: dict[str, str], data: bytes | None, *, private: bool) -> aiohttp.ClientResponse:
         session = self._sessions.get(private)
         if session is None:
             session = self._sessions[private] = aiohttp.ClientSession(
@@ -108,7 +139,8 @@ class Fetcher:
                 trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=None),  # `get` keeps the time for the whole chain
             )
-        return await session.get(url, headers=headers, allow_redirects=False)
+        method = "GET" if data is None else "POST"
+        return await session.request(method, url, headers=headers, data=data, allow_redirects=False)
 
     async def _body(self, response: aiohttp.ClientResponse, url: str) -> bytes:
         unpacker = _Unpacker(response.headers.get("Content-Encoding", ""), url)
@@ -244,23 +276,20 @@ def refusal(answer: Answer) -> SourceError | None:
     return SourceError(sentence, retry_after=retry_after(answer.headers), permanent=status == 410)
 
 
+def read_json(answer: Answer) -> Any:
+    """What the body of an answer holds. Raises SourceError for another status than 2xx, and for a body that is not JSON."""
+    if problem := refusal(answer):
+        raise problem
+    try:
+        return msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError):
+        what = "a web page" if answer.body.lstrip()[:1] == b"<" else "something"
+        raise SourceError(f"{place(answer.url)} answers with {what} instead of data; it may block this address") from None
+
+
 def retry_after(headers: Mapping[str, str], *, now: dt.datetime | None = None) -> float | None:
     """Seconds to wait by the Retry-After header (seconds or a date), at most a day; None where it says nothing usable."""
     return wait_of(headers.get("Retry-After", ""), now=now)
-
-
-def wait_of(text: str, *, now: dt.datetime | None = None) -> float | None:
-    """`retry_after` for the header's text."""
-    text = text.strip()[:64]
-    if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), LONGEST_WAIT)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return min(max((moment - (now or dt.datetime.now(dt.UTC))).total_seconds(), 0.0), LONGEST_WAIT)
 
 
 def fresh_for(headers: Mapping[str, str]) -> float | None:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,8 @@ import structlog
 
 from monitor import words
 from monitor.collectors import reddit_text
-from monitor.collectors.base import Batch, SourceError
+from monitor.collectors.base import Batch, Gap, SourceError
+from monitor.collectors.budget import Budgets, Rate, Told
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.http import BoundedResponse
 from monitor.collectors.reddit_errors import FAILURES, explain
@@ -38,6 +39,7 @@ SEEN = 2_000  # per listing: a whole listing, and as much again that has left it
 BATCH = 500
 RECONCILE = 3_600.0  # seconds between readings of a whole listing
 REQUEST_TIMEOUT = 30.0  # seconds; asyncpraw's own setting has no effect on API calls
+RATE = Rate(100, 60)  # of one client id
 LONGEST_PAUSE = 15.0  # seconds that a poll waits for the rate limit; beyond it the poll ends and says when to come back
 _FULLNAME = re.compile(r"t[13]_[a-z0-9]{1,16}")
 _log = structlog.get_logger()
@@ -58,8 +60,10 @@ class _Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RedditCollector:
     """A source of kind `reddit` with a client id. `timeout`: seconds for one request."""
 
-    def __init__(self, source: RedditSource, *, timeout: float = REQUEST_TIMEOUT) -> None:
+    def __init__(self, source: RedditSource, budgets: Budgets | None = None, *, timeout: float = REQUEST_TIMEOUT) -> None:
         self._source = source
+        client_id = source.client_id.get_secret_value() if source.client_id else ""
+        self._budget = (budgets or Budgets()).of("reddit", client_id, rate=RATE, patience=LONGEST_PAUSE)
         self._timeout = timeout
         self._together = "+".join(source.subreddits)
         self._reddit: asyncpraw.Reddit | None = None
@@ -75,13 +79,14 @@ class RedditCollector:
             state = _Cursor(subreddits=self._together, listings=listings)
         for name in LISTINGS:
             listing = state.listings.get(name, _Listing())
-            posts, whole, gap = await self._read(name, listing)
+            posts, whole, gap, late = await self._read(name, listing)
             while True:
                 part, posts = posts[:BATCH], posts[BATCH:]
                 listing = _Listing(seen=_remember(part, listing.seen), whole=listing.whole if posts else whole)
                 state = msgspec.structs.replace(state, listings=state.listings | {name: listing})
-                yield Batch(posts=part, cursor=msgspec.json.encode(state).decode(), wait=self._budget_wait(), gap=gap)
-                gap = None
+                text = msgspec.json.encode(state).decode()
+                yield Batch(posts=part, cursor=text, wait=self._budget_wait(), gap=gap, late=late)
+                gap, late = None, 0
                 if not posts:
                     break
 
@@ -91,45 +96,65 @@ class RedditCollector:
             await self._reddit.close()
             self._reddit = None
 
-    async def _read(self, name: str, listing: _Listing) -> tuple[list[Post], float, str | None]:
-        """What a listing has that was not sent, oldest first; when it was last read whole; and a gap, if there may be one."""
+    async def still_there(self, ids: Sequence[str]) -> set[str]:
+        """Those of the posts that are neither deleted, removed nor orphaned by a deleted account; see `Verifies`."""
+        answer = await self._ask("api/info/", {"id": ",".join(ids), "limit": PAGE})
+        children, _ = _listing_of(answer)
+        there: set[str] = set()
+        for child in children:
+            data = child.get("data") if isinstance(child, dict) else None
+            post = post_of(data, self._source.name) if isinstance(data, dict) else None
+            if post is not None and post.author is not None:
+                there.add(post.id)
+        return there
+
+    async def _read(self, name: str, listing: _Listing) -> tuple[list[Post], float, Gap | None, int]:
+        """What a listing has that was not sent, oldest first; when it was last read whole; a gap, if there may be one; and how
+        many stood behind posts that were known, as what is approved late does."""
         to_the_end = time.time() - listing.whole > RECONCILE
         found: dict[str, Post] = {}
         after: str | None = None
-        met, read = False, 0
+        met, read, late = False, 0, 0
         while read < DEPTH:
             children, after = await self._page(name, after)
             read += len(children)
             for post in filter(None, map(self._post, children)):
+                late += met and post.id not in listing.seen and post.id not in found
                 met = met or post.id in listing.seen
                 found.setdefault(post.id, post)
             if after is None or not children or (met and not to_the_end):
                 break
         gap = None
         if listing.whole and not met and read >= DEPTH - PAGE:
-            gap = f"possible gap: /{name} of r/{self._together} moved on by more than the {read} posts that Reddit lists"
+            gap = Gap(cause=f"/{name} of r/{self._together} moved on by more than the {read} posts that Reddit lists")
             _log.warning("possible gap", source=self._source.name, listing=name, read=read)
         posts = [post for post in reversed(found.values()) if listing.seen.get(post.id) != post.version[:8]]
-        return posts, time.time() if to_the_end else listing.whole, gap
+        return posts, time.time() if to_the_end else listing.whole, gap, late if listing.whole else 0
 
     async def _page(self, name: str, after: str | None) -> tuple[list[Any], str | None]:
         """One page of a listing, and the fullname to go on after. Raises SourceError."""
         params: dict[str, str | int] = {"limit": PAGE} | ({"after": after} if after else {})
         path = f"r/{self._together}/comments/" if name == "comments" else f"r/{self._together}/new"
+        return _listing_of(await self._ask(path, params))
+
+    async def _ask(self, path: str, params: dict[str, str | int]) -> Any:
+        """The answer to one request. Raises SourceError."""
         pause = self._pause()
         if pause > LONGEST_PAUSE:
             raise SourceError(f"Reddit's rate limit is used up for another {pause:.0f} s", retry_after=pause)
+        await self._budget.take()
+        what = f"r/{self._together}"
         try:
             async with asyncio.timeout(self._timeout + pause):
                 answer = await self._client().request(method="GET", path=path, params=params)
         except FAILURES as error:
-            raise explain(error, what=f"r/{self._together}", seconds=self._timeout) from error
-        data = answer.get("data") if isinstance(answer, dict) else None
-        children = data.get("children") if isinstance(data, dict) else None
-        if not isinstance(children, list):
-            raise SourceError("Reddit answers with JSON that is not a listing; if this lasts, exowatch needs an update")
-        following = data.get("after") if isinstance(data, dict) else None
-        return children, following if isinstance(following, str) and _FULLNAME.fullmatch(following) else None
+            problem = explain(error, what=what, seconds=self._timeout)
+            await self._budget.told(Told(wait=problem.retry_after))
+            raise problem from error
+        core = self._reddit._core if self._reddit is not None else None
+        left = core.rate_limiter.remaining if core is not None else None
+        await self._budget.told(Told(left=None if left is None else float(left)), well=True)
+        return answer
 
     def _client(self) -> asyncpraw.Reddit:
         """The client, made inside the running loop. Everything is given, so that no praw.ini and no environment can add to it."""
@@ -172,6 +197,16 @@ class RedditCollector:
     def _post(self, child: Any) -> Post | None:
         data = child.get("data") if isinstance(child, dict) else None
         return post_of(data, self._source.name) if isinstance(data, dict) else None
+
+
+def _listing_of(answer: Any) -> tuple[list[Any], str | None]:
+    """The children of a listing, and the fullname to go on after. Raises SourceError for anything else."""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    children = data.get("children") if isinstance(data, dict) else None
+    if not isinstance(children, list):
+        raise SourceError("Reddit answers with JSON that is not a listing; if this lasts, exowatch needs an update")
+    following = data.get("after") if isinstance(data, dict) else None
+    return children, following if isinstance(following, str) and _FULLNAME.fullmatch(following) else None
 
 
 def post_of(data: dict[str, Any], source: str) -> Post | None:

@@ -13,7 +13,8 @@ from asyncpraw.exceptions import AsyncPRAWException
 from asyncprawcore import exceptions as core
 
 from monitor.collectors.base import SourceError
-from monitor.collectors.http import retry_after, wait_of
+from monitor.collectors.http import retry_after
+from monitor.collectors.waits import wait_of
 
 _ACCIDENTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)  # of answers it does not expect
 FAILURES = (core.AsyncPrawcoreException, AsyncPRAWException, aiohttp.ClientError, TimeoutError, OSError, *_ACCIDENTS)

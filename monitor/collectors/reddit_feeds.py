@@ -1,4 +1,4 @@
-"""Reddit without credentials: the public Atom feeds of new posts and of comments.
+"""The kind `reddit`, and Reddit without credentials: the public Atom feeds of new posts and of comments.
 
 They hold only the newest entries, so a busy subreddit can outrun them; the API path of `reddit` pages back and does not have that
 limit. Posts are the same either way, id, author and text, so changing over makes no mention twice.
@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-from monitor.collectors.base import Batch, SourceError
+from monitor.collectors.base import Access, Batch, Collector, Kind, SourceError
+from monitor.collectors.budget import Budgets
 from monitor.collectors.feed import FeedReader, FeedState, read_cursor
 from monitor.collectors.http import Fetcher
 from monitor.settings import RedditSource
@@ -60,3 +61,23 @@ class RedditFeedsCollector:
     async def close(self) -> None:
         """Closes the connections."""
         await self._fetcher.close()
+
+
+def _open(source: RedditSource, budgets: Budgets) -> Collector:
+    if source.client_id is None or not source.client_id.get_secret_value():
+        return RedditFeedsCollector(source)
+    from monitor.collectors.reddit import RedditCollector  # noqa: PLC0415 - asyncpraw is large, and wanted only here
+
+    return RedditCollector(source, budgets)
+
+
+def _access(source: RedditSource) -> Access:
+    if source.client_id is not None and source.client_id.get_secret_value():
+        return Access(works="new posts and comments by the API, edits, and what is approved late")
+    return Access(
+        works="the newest posts and comments of the public feeds, without a look back",
+        missing="client_id and client_secret: make an app of type script at reddit.com/prefs/apps and ask for API access there",
+    )
+
+
+KIND = Kind(open=_open, access=_access)

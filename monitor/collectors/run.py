@@ -1,9 +1,10 @@
-"""Keeps one source watched: poll, publish, note how it went, wait."""
+"""Keeps one source watched: polls it or listens to it, publishes, notes how it went, waits; and fills what gaps can be filled."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -11,131 +12,209 @@ import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.collectors.base import Batch, Collector, SourceError
-from monitor.intake import Intake, Offered, PostError, bounded
-from monitor.pause import pause, until
-from monitor.settings import Source
-from monitor.store import Database, StoreUnavailable, sources
-from monitor.stream import Stream, StreamUnavailable
-from monitor.words import Post, SourceState, now_ms
+from monitor.collectors.base import Batch, Collector, Gap, Refills, SourceError, Span, Streamer
+from monitor.collectors.publish import TROUBLE_S, Publisher
+from monitor.intake import Intake
+from monitor.pause import either, pause, until
+from monitor.settings import Endpoint, Source
+from monitor.store import Database, StoreUnavailable, coverage, sources
+from monitor.store.coverage import OpenGap
+from monitor.stream import Signal, Stream, StreamUnavailable
+from monitor.words import SourceState, now_ms, public_id
 
 log = structlog.get_logger()
 
 DOWN_AFTER = 5  # failures in a row until a source that is failing counts as down
 MAX_BACKOFF_S = 3600.0
-TROUBLE_S = 1.0  # pause while Redis or the database is away
-CHUNK = 500  # posts published in one step
+# Of a streamed source, which connects again at once:
+RECONNECT_S = 1.0
+MAX_RECONNECT_S = 300.0
+STREAM_PATIENCE_S = 120.0  # it also has to fail for so long until it counts as down
+SETTLED_S = 30.0  # a connection that followed a failure has to live for so long until the source counts as well again
+FLUSH_EVERY_S = 1.0  # how often what was heard is written down
+REFILL_EVERY_S = 60.0
 
 
 class SourceWatch:
     """One source, watched until told to stop. Nothing that goes wrong with it reaches another source."""
 
     def __init__(
-        self, source: Source, collector: Collector, stream: Stream, intake: Intake, database: Database, *, max_age_s: float
+        self,
+        source: Source,
+        collector: Collector | Streamer,
+        stream: Stream,
+        intake: Intake,
+        database: Database,
+        *,
+        max_age_s: float,
+        endpoints: Sequence[Endpoint] = (),
     ) -> None:
         self._source = source
         self._collector = collector
         self._stream = stream
-        self._intake = intake
         self._database = database
-        self._max_age_ms = max_age_s * 1000
+        self._endpoints = endpoints
+        self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints)
         self._failures = 0
+        self._failing_since = 0.0
         self._log = log.bind(source=source.name)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Polls again and again; ends when `stop` is set, or for good where the source says that it is gone."""
-        try:
-            while not stop.is_set():
-                try:
-                    wait = await self._poll(stop)
-                except (StreamUnavailable, StoreUnavailable) as error:
-                    # What was not published is not covered by the cursor either: the next poll brings it again.
-                    self._log.warning("waiting for a server", error=str(error))
-                    wait = TROUBLE_S
-                if wait is None:
-                    return
-                await pause(stop, wait)
-        finally:
-            await self._collector.close()
+        """Polls or listens again and again; ends when `stop` is set, or for good where the source says that it is gone."""
+        over = asyncio.Event()
+        async with either(stop, over) as ended:
+            refilling = asyncio.create_task(self._keep_refilling(self._collector, ended))
+            try:
+                while not stop.is_set():
+                    try:
+                        wait = await self._once(stop)
+                    except (StreamUnavailable, StoreUnavailable) as error:
+                        # What was not published is not covered by the cursor either: the next time brings it again.
+                        self._log.warning("waiting for a server", error=str(error))
+                        wait = TROUBLE_S
+                    if wait is None:
+                        return
+                    await pause(stop, wait)
+            finally:
+                over.set()
+                await asyncio.gather(refilling, return_exceptions=True)
+                await self._collector.close()
 
-    async def _poll(self, stop: asyncio.Event) -> float | None:
-        """One poll; seconds until the next, or None where there is to be none."""
-        wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
+    async def _once(self, stop: asyncio.Event) -> float | None:
+        """One poll, or one connection; seconds until the next, or None where there is to be none."""
         try:
-            async with aclosing(self._collector.poll(await self._stream.cursor(self._source.name))) as batches:
-                while (batch := await _next(batches, stop)) is not None:
-                    await self._publish(batch, stop)
-                    wait = max(wait, batch.wait or 0)
-                    if batch.gap is not None:
-                        async with self._database.write() as connection:
-                            await sources.note_gap(connection, self._source.name, batch.gap)
+            if isinstance(self._collector, Streamer):
+                return await self._listen(self._collector, stop)
+            return await self._poll(self._collector, stop)
         except _StoppedError:
-            return wait
+            await self._publisher.flush(stop)
+            return 0.0
         except SourceError as error:
+            await self._publisher.flush(stop)
             return await self._failed(str(error), error.retry_after, permanent=error.permanent)
         except (StreamUnavailable, StoreUnavailable):
             raise
         except Exception as error:  # a fault of ours in one collector must not stop the others
             self._log.exception("unexpected error in a collector")
+            await self._publisher.flush(stop)
             return await self._failed(f"unexpected {type(error).__name__}: {error}", None, permanent=False)
-        self._failures = 0
-        async with self._database.write() as connection:
-            await sources.succeeded(connection, self._source.name)
+
+    async def _poll(self, collector: Collector, stop: asyncio.Event) -> float:
+        wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
+        began = now_ms()
+        async with aclosing(collector.poll(await self._stream.cursor(self._source.name))) as batches:
+            while (batch := await _next(batches, stop)) is not None:
+                await self._publisher.take(batch, stop, until=began)
+                wait = max(wait, batch.wait or 0)
+        self._publisher.covers(Span(until=began))
+        await self._publisher.flush(stop)
+        await self._succeeded()
         return wait
 
-    async def _publish(self, batch: Batch, stop: asyncio.Event) -> None:
-        """The batch into the stream, its cursor with the last of it. Raises StreamUnavailable where told to stop meanwhile."""
-        posts = [ready for post in batch.posts if (ready := self._ready(post)) is not None]
-        chunks: list[Sequence[Post]] = [posts[at : at + CHUNK] for at in range(0, len(posts), CHUNK)] or [[]]
-        offered = Offered()
-        for chunk in chunks:
-            cursor = batch.cursor if chunk is chunks[-1] else None
-            offered += await self._offer(chunk, cursor, stop)
-        await self._note(posts, offered, batch.cursor)
+    async def _listen(self, streamer: Streamer, stop: asyncio.Event) -> float:
+        """One connection, until it ends or nothing comes for too long."""
+        began, flushed = time.monotonic(), 0.0
+        alive = False
+        async with aclosing(streamer.stream(await self._stream.cursor(self._source.name))) as batches:
+            while True:
+                try:
+                    async with asyncio.timeout(streamer.stall_s):
+                        batch = await _next(batches, stop)
+                except TimeoutError:
+                    raise SourceError(f"nothing came for {streamer.stall_s:g} s, so the connection counts as dead") from None
+                if batch is None:
+                    break
+                alive = True
+                await self._publisher.take(batch, stop, until=now_ms())
+                now = time.monotonic()
+                if now - flushed >= FLUSH_EVERY_S:
+                    flushed = now
+                    await self._publisher.flush(stop)
+                    if not self._failures or now - began >= SETTLED_S:
+                        await self._succeeded()
+        if not alive:
+            raise SourceError("the server ended the connection before it said anything")
+        await self._publisher.flush(stop)
+        # Servers end connections now and then. One that soon ends every one of them is no source that is well.
+        if time.monotonic() - began < SETTLED_S:
+            self._failures += 1
+        backoff: float = min(RECONNECT_S * 2 ** min(self._failures, 12), MAX_RECONNECT_S)
+        return backoff * random.uniform(0.9, 1.1)
 
-    async def _offer(self, posts: Sequence[Post], cursor: str | None, stop: asyncio.Event) -> Offered:
-        """Offers until they are taken: the source is not asked again while the stream is away or full, and nothing is dropped."""
-        while True:
-            try:
-                return await self._intake.offer(posts, source=self._source.name, cursor=cursor)
-            except StreamUnavailable as error:
-                if stop.is_set():
-                    raise
-                self._log.warning("posts wait for the stream", posts=len(posts), error=str(error))
-                await pause(stop, TROUBLE_S)
-
-    def _ready(self, post: Post) -> Post | None:
-        try:
-            post = bounded(post)
-        except PostError as error:
-            self._log.warning("post left out", error=str(error))
-            return None
-        old = post.created_at is not None and post.created_at < now_ms() - self._max_age_ms
-        return msgspec.structs.replace(post, fresh=not old)
-
-    async def _note(self, posts: Sequence[Post], offered: Offered, cursor: str) -> None:
-        name = self._source.name
-        telemetry.heard.labels(name).inc(len(posts))
-        telemetry.matched.labels(name).inc(offered.accepted)
-        telemetry.duplicates.labels(name).inc(offered.duplicates)
-        made = [post.created_at for post in posts if post.created_at is not None]
-        lag_s = max(0.0, (now_ms() - max(made)) / 1000) if made else None
+    async def _succeeded(self) -> None:
+        self._failures = 0
         async with self._database.write() as connection:
-            await sources.heard(connection, name, posts=len(posts), matched=offered.accepted, lag_s=lag_s, cursor=cursor)
-        if offered.accepted:
-            self._log.info("heard", posts=len(posts), matched=offered.accepted)
+            raised = await sources.succeeded(
+                connection, self._source.name, interval_s=self._source.interval, endpoints=self._endpoints
+            )
+        await self._signal(raised)
 
     async def _failed(self, error: str, retry_after: float | None, *, permanent: bool) -> float | None:
+        now = time.monotonic()
+        if not self._failures:
+            self._failing_since = now
         self._failures += 1
         telemetry.source_errors.labels(self._source.name).inc()
-        state: SourceState = "off" if permanent else "down" if self._failures >= DOWN_AFTER else "failing"
+        is_stream = isinstance(self._collector, Streamer)
+        down = self._failures >= DOWN_AFTER and (not is_stream or now - self._failing_since >= STREAM_PATIENCE_S)
+        state: SourceState = "off" if permanent else "down" if down else "failing"
         self._log.warning("source failed", error=error, state=state, failures=self._failures)
         async with self._database.write() as connection:
-            await sources.failed(connection, self._source.name, error, state)
+            raised = await sources.failed(connection, self._source.name, error, state, endpoints=self._endpoints)
+        await self._signal(raised)
         if permanent:
             return None
-        backoff: float = min(self._source.interval * 2 ** min(self._failures - 1, 12), MAX_BACKOFF_S)
+        first, longest = (RECONNECT_S, MAX_RECONNECT_S) if is_stream else (self._source.interval, MAX_BACKOFF_S)
+        backoff: float = min(first * 2 ** min(self._failures - 1, 12), longest)
         return max(backoff * random.uniform(0.9, 1.1), retry_after or 0)
+
+    async def _signal(self, raised: Sequence[int]) -> None:
+        await self._stream.signal(*(Signal(kind="alert", id=public_id("a", number)) for number in raised))
+
+    async def _keep_refilling(self, collector: object, stop: asyncio.Event) -> None:
+        """Looks for gaps that can be refilled: when one was noted, and now and then."""
+        while isinstance(collector, Refills) and not stop.is_set():
+            try:
+                async with self._database.read() as connection:
+                    gaps = await coverage.open_gaps(connection, self._source.name, now_ms())
+                for gap in gaps:
+                    await self._refill(collector, gap, stop)
+            except _StoppedError:
+                return
+            except (StreamUnavailable, StoreUnavailable) as error:
+                self._log.warning("gaps wait for a server", error=str(error))
+            except Exception:
+                self._log.exception("looking for gaps failed")
+            self._publisher.gap_noted.clear()
+            async with either(stop, self._publisher.gap_noted) as woken:
+                await pause(woken, REFILL_EVERY_S)
+
+    async def _refill(self, collector: Refills, gap: OpenGap, stop: asyncio.Event) -> None:
+        lost: list[Gap] = []
+        asked = Gap(cause=gap.cause, since=gap.since, until=gap.until, ticket=gap.ticket)
+        try:
+            async with aclosing(collector.refill(asked)) as batches:
+                while (batch := await _next(batches, stop)) is not None:
+                    lost += [batch.gap] if batch.gap is not None else []
+                    whole = msgspec.structs.replace(batch, cursor=None, gap=None, covered=None)
+                    await self._publisher.take(whole, stop, until=gap.until)
+        except (StreamUnavailable, StoreUnavailable, _StoppedError):
+            raise
+        except Exception as error:
+            if not isinstance(error, SourceError):
+                self._log.exception("unexpected error in a collector's refill")
+            for_good = isinstance(error, SourceError) and error.permanent
+            async with self._database.write() as connection:
+                state = await coverage.not_refilled(connection, gap, str(error), now_ms(), for_good=for_good)
+            self._log.warning("gap not refilled", cause=gap.cause, error=str(error), state=state)
+            return
+        await self._publisher.flush(stop)
+        async with self._database.write() as connection:
+            await coverage.refilled(connection, self._source.name, gap)
+            for part in lost:
+                end = gap.until if part.until is None else part.until
+                await coverage.note_gap(connection, self._source.name, part.since or gap.since, end, part.cause)
+        self._log.info("gap refilled", cause=gap.cause, parts_lost=len(lost))
 
 
 class _StoppedError(Exception):

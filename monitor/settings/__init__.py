@@ -6,14 +6,12 @@ from monitor.settings.model import (
     Api,
     Classifier,
     Endpoint,
-    FeedSource,
     Privacy,
-    RedditSource,
     Redis,
     Settings,
-    Source,
     Store,
 )
+from monitor.settings.sources import FeedSource, RedditSource, Source
 
 __all__ = [
     "Alerts",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError as SourceError
 
 from monitor.settings.model import SHIPPED, Settings, known_environment
+from monitor.settings.sources import KINDS
 
 DEFAULT_FILE = SHIPPED / "monitor.toml"
 
@@ -89,7 +90,7 @@ def _beside(folder: Path, values: Any) -> Any:
 
 def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
     """One problem of pydantic's as a sentence: where, which key, what is wrong, what is allowed."""
-    keys = [part for part in problem["loc"] if part not in ("feed", "reddit")]  # the tags of the union of sources
+    keys = [part for part in problem["loc"] if part not in KINDS]  # the tags of the union of sources
     # What is missing stands nowhere; the section that misses it does.
     where = str(file) if _stands_in(values, keys[:-1] if problem["type"] == "missing" else keys) else "environment"
     key = _dotted(keys, values)
@@ -101,7 +102,7 @@ def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{where}: {key} is missing"
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{where}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', 'feed, reddit')}"
+        return f"{where}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', ', '.join(KINDS))}"
     return prefix + message[0].lower() + message[1:]
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from monitor.settings.section import Section
+from monitor.settings.sources import Source
 from monitor.settings.values import (
     ApiKey,
     ApiUrl,
@@ -17,24 +19,17 @@ from monitor.settings.values import (
     FilePath,
     Folder,
     HttpUrl,
-    Interval,
     ModelName,
     Name,
-    Origin,
     RedisUrl,
     Secret,
     Timeout,
-    UserAgent,
     with_a_port,
 )
 from monitor.words import AlertKind, ClaimType, Verdict
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 _FEWEST_TOKENS = 1_000  # no request is smaller
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Redis(Section):
@@ -44,7 +39,7 @@ class Redis(Section):
 
 class Store(Section):
     url: str = ""
-    retain_text: dict[str, Duration] = {}
+    retain_text: dict[str, Duration] = Field(default={})
 
     @field_validator("url")
     @classmethod
@@ -72,10 +67,10 @@ class Privacy(Section):
 
 
 class Alerts(Section):
-    jurisdictions: list[str] = ["US", "UK", "EU"]
+    jurisdictions: list[str] = Field(default=["US", "UK", "EU"])
     min_confidence: float = Field(default=0.5, ge=0, le=1)
     max_age: Duration = 7 * 86400.0
-    spreading: list[Annotated[int, Field(ge=1)]] = [10, 100, 1000]
+    spreading: list[Annotated[int, Field(ge=1)]] = Field(default=[10, 100, 1000])
     resurfaced_after: Duration = 90 * 86400.0
 
 
@@ -113,41 +108,6 @@ class Classifier(Section):
         return self.price_in is not None
 
 
-class _Source(Section):
-    name: Name
-    interval: Interval = 300.0
-    base_url: Origin | None = None
-
-
-class FeedSource(_Source):
-    """A feed (RSS, Atom, JSON Feed). `platform` names where its entries come from; some sites answer certain user agents only."""
-
-    kind: Literal["feed"]
-    url: HttpUrl
-    platform: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "news"
-    user_agent: UserAgent = "exowatch/0.1 (public-health monitor of public posts)"
-
-
-class RedditSource(_Source):
-    """New posts and comments of chosen subreddits: by the API with credentials, by Reddit's public feeds without."""
-
-    kind: Literal["reddit"]
-    subreddits: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{2,32}$")]], Field(min_length=1, max_length=100)]
-    interval: Interval = 60.0
-    client_id: Secret | None = None
-    client_secret: Secret | None = None
-    user_agent: UserAgent = "linux:exowatch:1 (public-health monitor)"  # Reddit wants "<platform>:<app>:<version> (by /u/<you>)"
-
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> RedditSource:
-        if (self.client_id is None) != (self.client_secret is None):
-            raise ValueError("client_id and client_secret go together; without both, the public feeds are read")
-        return self
-
-
-Source = Annotated[FeedSource | RedditSource, Field(discriminator="kind")]
-
-
 class Endpoint(Section):
     """A place that alerts are delivered to, and which of them it wants."""
 
@@ -155,11 +115,11 @@ class Endpoint(Section):
     kind: Literal["webhook"]
     url: HttpUrl
     secret: list[Secret]
-    events: list[AlertKind] = []
-    types: list[ClaimType] = []
-    verdicts: list[Verdict] = []
-    platforms: list[str] = []
-    watch: list[str] = []
+    events: list[AlertKind] = Field(default=[])
+    types: list[ClaimType] = Field(default=[])
+    verdicts: list[Verdict] = Field(default=[])
+    platforms: list[str] = Field(default=[])
+    watch: list[str] = Field(default=[])
     min_confidence: float = Field(default=0, ge=0, le=1)
     max_per_hour: int | None = Field(default=None, ge=1)
     allow_private: bool = False

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
+from monitor.store.authors import shown_author
 from monitor.store.recount import put_forward
 from monitor.store.tables import claim_author, mention, mention_text, mention_watch, occurrence
 from monitor.words import public_id, rfc3339
@@ -188,7 +189,7 @@ async def _heard(connection: AsyncConnection, numbers: set[int]) -> dict[int, He
             mention_id=public_id("m", row.id),
             platform=row.platform,
             source=row.source,
-            author=row.author,
+            author=shown_author(row.author),
             url=row.url,
             created_at=rfc3339(row.created_ms),
             seen_at=rfc3339(row.seen_ms),

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import search
+from monitor.store.authors import shown_author
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
 from monitor.store.merged import of_present
 from monitor.store.tables import claim, mention, mention_text, mention_watch, occurrence
@@ -243,7 +244,7 @@ def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...]) -
         platform_id=row.platform_id,
         source=row.source,
         url=row.url,
-        author=row.author,
+        author=shown_author(row.author),
         text=row.text,
         language=row.language,
         created_at=rfc3339(row.created_ms),

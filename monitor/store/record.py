@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.store import recount
 from monitor.store.budgets import Outgoing
 from monitor.store.database import Database
+from monitor.store.erase import without_erased
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
@@ -64,7 +65,7 @@ async def put(database: Database, batch: Sequence[Judged]) -> Recorded:
 async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Recorded:
     """Puts a batch into the record within the caller's transaction."""
     result, raised = NOTHING, list[Outgoing]()
-    for part in _without_repeats(batch):
+    for part in _without_repeats(await without_erased(connection, batch)):
         result += await _record_distinct(connection, part, raised)
     await hand_out(connection, raised)
     return result
@@ -171,12 +172,12 @@ async def _free_numbers(connection: AsyncConnection, batch: list[Judged]) -> dic
 
 
 async def _edit(connection: AsyncConnection, judged: Judged, lost: list[tuple[str, str]]) -> int | None:
-    """Brings a known mention to a later text; None where it has this text, or a later one, or was deleted."""
+    """Brings a known mention to a later text; None where it has this text, or a later one, or was erased."""
     post = judged.post
     its = select(mention).where(mention.c.platform == post.platform, mention.c.platform_id == post.id)
     for look in (its, its.with_for_update(key_share=True)):  # what is known is not held up, nor what merely refers to the mention
         row = (await connection.execute(look)).one()
-        if row.text_version == post.version or row.entry_number >= judged.number or row.state == "deleted":
+        if row.text_version == post.version or row.entry_number >= judged.number or row.state in ("deleted", "expired"):
             return None
     values = _mention_row(row.id, judged) | {"state": "edited", "edited_ms": judged.seen_ms, "seen_ms": row.seen_ms}
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))

@@ -63,6 +63,7 @@ mention = Table(
 )
 Index(None, mention.c.source, mention.c.id)
 Index(None, mention.c.platform, mention.c.id)
+Index(None, mention.c.platform, mention.c.author)
 
 mention_text = Table(
     "mention_text",
@@ -285,23 +286,6 @@ digest_item = Table(
     PrimaryKeyConstraint("endpoint", "alert_id"),
 )
 Index(None, digest_item.c.due_ms)
-
-source = Table(
-    "source",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("last_success_ms", BigInteger),
-    Column("last_error", Text),
-    Column("last_error_ms", BigInteger),
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
-    Column("lag_s", Float),
-    Column("heard", BigInteger, nullable=False, server_default="0"),
-    Column("matched", BigInteger, nullable=False, server_default="0"),
-    Column("cursor", Text),  # a copy, to look at; the one that counts is written with the posts into the stream
-    Column("gaps", JSON, nullable=False),
-)
 
 endpoint = Table(
     "endpoint",

@@ -30,6 +30,7 @@ async def write_texts(connection: AsyncConnection, written: Mapping[int, Judged]
 
 async def erase_texts(connection: AsyncConnection, mention_ids: Sequence[int]) -> None:
     """Takes the words of these mentions out of both places."""
-    for mention_id in mention_ids:
-        await connection.execute(delete(mention_text).where(mention_text.c.mention_id == mention_id))
-        await connection.execute(sql(search.unindex_statement(connection.dialect.name)), {"id": mention_id})
+    if not mention_ids:
+        return
+    await connection.execute(delete(mention_text).where(mention_text.c.mention_id.in_(mention_ids)))
+    await connection.execute(sql(search.unindex_statement(connection.dialect.name)), [{"id": one} for one in mention_ids])

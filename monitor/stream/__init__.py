@@ -23,11 +23,16 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
 | `exowatch:v1:{p0}:processes`        | zset   | names of processes that share their metrics, by when they last did          |
 | `exowatch:v1:{p0}:metrics:<name>`   | string | the metrics of one, opaque to the stream; gone two minutes after the last   |
+| `exowatch:v1:{p0}:names:<yyyymmdd>` | set    | names of the posts and authors published on one UTC day; gone after three   |
+| `exowatch:v1:{p0}:bucket:<name>`    | hash   | what a credential may ask: `tokens`, `at`; `until`, `rest`, `failures`      |
+| `exowatch:v1:{p0}:spent:…`          | string | what a credential spent of a unit in a day or month                         |
+| `exowatch:v1:{p0}:distinct:<name>`  | zset   | different things that a credential asked for, by when it first did          |
 
 Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path and no version check in it. `noeviction` is
 wanted: a server that evicts drops streams together with their groups.
 """
 
+from monitor.stream.buckets import Buckets, Spending, Taken
 from monitor.stream.connection import StreamError, StreamFull, StreamUnavailable
 from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
 from monitor.stream.reader import Reader
@@ -39,14 +44,17 @@ __all__ = [
     "CLAIM_AFTER_S",
     "MAX_BLOCK_S",
     "MAX_DELIVERIES",
+    "Buckets",
     "DeadEntry",
     "Entry",
     "Item",
     "Reader",
     "Signal",
+    "Spending",
     "Stream",
     "StreamError",
     "StreamFull",
     "StreamStats",
     "StreamUnavailable",
+    "Taken",
 ]

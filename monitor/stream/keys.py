@@ -52,6 +52,32 @@ SEEN_KEPT_S = 3 * 86_400
 MAX_ERROR = 2_000  # characters of an error kept with a dead entry
 MAX_SEQ = 8_191  # thirteen bits of Entry.number
 
+# What collectors may ask of others: one hash a bucket, one count for each thing that is capped in a period, one set of what
+# may be distinct only so often. They are forgotten when nobody has looked at them for longer than they can matter.
+BUCKET_KEPT_S = 2 * 86_400
+# The names of posts that were published, and of their authors: what may still wait in the stream, or has just been taken from it.
+NAMES_KEPT_S = 3 * 86_400
+PURGE_PAGE = 500
+
+
+def bucket_key(name: str) -> str:
+    return f"{PREFIX}:{{p0}}:bucket:{name}"
+
+
+def spent_key(name: str, unit: str, period: str) -> str:
+    return f"{PREFIX}:{{p0}}:spent:{name}:{unit}:{period}"
+
+
+def distinct_key(name: str) -> str:
+    return f"{PREFIX}:{{p0}}:distinct:{name}"
+
+
+def names_keys(now_ms: int) -> tuple[str, str, str, str]:
+    """The sets of names of today, yesterday, the day before and tomorrow (UTC)."""
+    today = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+    first, *others = (f"{PREFIX}:{{p0}}:names:{today + dt.timedelta(days=day):%Y%m%d}" for day in (0, -1, -2, 1))
+    return first, others[0], others[1], others[2]
+
 
 def mentions_key(partition: int) -> str:
     return f"{PREFIX}:{{p{partition}}}:mentions"

@@ -8,10 +8,14 @@ from monitor.stream.keys import MAX_SEQ
 
 
 class Item(msgspec.Struct, frozen=True):
-    """Something to publish. `key` says when two are the same (`Post.version`); `data` is JSON that the stream never reads."""
+    """Something to publish. `key` says when two are the same (`Post.version`); `data` is JSON that the stream never reads.
+
+    `names` are what it can be asked for by `Stream.published_lately`.
+    """
 
     key: str
     data: bytes
+    names: tuple[str, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True):

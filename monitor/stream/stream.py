@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from monitor.stream import names
+from monitor.stream.buckets import Buckets
 from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamFull, StreamUnavailable
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
@@ -67,6 +69,7 @@ class Stream:
         self._link = Link(url, connections=_CONNECTIONS, timeout_s=timeout_s)
         # Apart, so that metrics never take a connection from the work; it connects when it is first used.
         self._metrics_link = Link(url, connections=2, timeout_s=min(timeout_s, METRICS_TIMEOUT_S))
+        self.buckets = Buckets(self._link)
         self._closed = asyncio.Event()
         self._max_waiting = max_waiting
         self._room_known_until = 0.0
@@ -108,6 +111,9 @@ class Stream:
             raise ValueError("a cursor belongs to a source")
         if items:
             await self._check_room()
+            named = [name for item in items for name in item.names]
+            for start in range(0, len(named), MAX_PART_ITEMS):  # before the items: a name too many does no harm
+                await names.remember(self._link, named[start : start + MAX_PART_ITEMS], self._clock())
         new: list[bool] = []
         parts = list(_parts(items)) or [()]
         for part in parts[:-1]:
@@ -209,6 +215,14 @@ class Stream:
             for start in range(0, len(entry_ids), _REPLAY_PAGE):
                 count += await self._link.script(REPLAY, keys, entry_ids[start : start + _REPLAY_PAGE])
         return count
+
+    async def published_lately(self, wanted: Sequence[str]) -> set[str]:
+        """Those of the names (`Item.names`) under which something was published within three days. Raises StreamUnavailable."""
+        return await names.known(self._link, wanted, self._clock())
+
+    async def purge(self, matches: Callable[[bytes], bool]) -> int:
+        """Takes entries whose data match out of the stream: waiting, pending, dead ones; how many. Raises StreamUnavailable."""
+        return await names.purge(self._link, self.partitions, matches)
 
     async def ping(self) -> None:
         """Returns where the server answers. Raises StreamUnavailable."""

@@ -19,9 +19,9 @@ from monitor.settings.model import Endpoint
 from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
+from monitor.store.recipients import recipients
 from monitor.words import EndpointStatus, public_id
 from workers.deliver import schedule
-from workers.deliver.recipients import recipients
 from workers.deliver.schedule import Answer, Outcome
 
 log = structlog.get_logger()

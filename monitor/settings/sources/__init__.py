@@ -1,0 +1,29 @@
+"""The settings of sources: a module a kind. A new kind is one class and one line in `KINDS`.
+
+`monitor.collectors` has the other half of the kind: the module that reads it.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from monitor.settings.sources.base import SourceSection
+from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.reddit import RedditSource
+
+KINDS: dict[str, type[SourceSection]] = {
+    "feed": FeedSource,
+    "reddit": RedditSource,
+}
+
+if TYPE_CHECKING:
+    Source = SourceSection
+else:
+    _union = reduce(operator.or_, KINDS.values())
+    Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
+
+__all__ = ["KINDS", "FeedSource", "RedditSource", "Source", "SourceSection"]
