@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
     "reddit": "monitor.collectors.reddit_feeds",
+    "bluesky": "monitor.collectors.bluesky",
 }
 
 
