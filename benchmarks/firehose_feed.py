@@ -1,4 +1,7 @@
-"""A Jetstream that sends at a rate: `python -m benchmarks.firehose_feed SECONDS RATE`. Prints its address, then what it sent; it is ended from outside."""
+"""A Jetstream that sends at a rate: `python -m benchmarks.firehose_feed SECONDS RATE`.
+
+Prints its address, then what it sent; it is ended from outside.
+"""
 
 from __future__ import annotations
 

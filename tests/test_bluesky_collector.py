@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,6 +17,11 @@ from tests.standins.jetstream import LOOKBACK_US, Jetstream, account, commit, cu
 from tests.standins.listening import background, listen, refuses, soon
 
 ANN, BEN = "did:plc:ann", "did:plc:ben"
+
+
+def place(server: Jetstream, host: str | None = None, seq: int | None = 1_000) -> str:
+    """A cursor at the first event."""
+    return json.dumps({"host": server.origin if host is None else host, "seq": seq, "us": server.events[0]["time_us"]})
 
 
 def uri(did: str, rkey: str) -> str:
@@ -51,7 +57,8 @@ async def test_the_first_run_hears_what_is_said_from_now_on(server: Jetstream, c
     assert (heard.posts[0].author, heard.posts[0].source, heard.gaps) == (ANN, "sky", [])
     span = heard.batches[0].covered
     first = server.events[1]["time_us"] // 1000
-    assert span is not None and span.since == first, "what came before is not said to be covered"
+    assert span is not None
+    assert span.since == first, "what came before is not said to be covered"
     assert heard.batches[-1].covered is not None
     assert heard.batches[-1].covered.until == server.events[2]["time_us"] // 1000
     assert server.asked[0]["collections"] == "app.bsky.feed.post"
@@ -92,7 +99,7 @@ async def test_after_a_stop_nothing_is_missing_and_nothing_is_a_gap(server: Jets
 async def test_a_connection_cut_while_catching_up_goes_on_where_it_was(server: Jetstream, collector: BlueskyCollector) -> None:
     server.add(*(commit(ANN, str(n), f"text {n}") for n in range(900)))
     server.faults = {0: (350, cut), 1: (350, ends_with("ConsumerTooSlow"))}
-    start = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    start = place(server)
     heard = await listen(collector, lambda all_: "text 899" in all_.texts, start, connections=3)
     assert sorted(set(heard.texts)) == sorted(f"text {n}" for n in range(900)), "no text is lost"
     assert heard.gaps == []
@@ -107,12 +114,11 @@ async def test_too_slow_is_said_so(server: Jetstream, collector: BlueskyCollecto
 async def test_another_instance_counts_otherwise_and_loses_nothing(server: Jetstream) -> None:
     """The number 1000 is later there: taken at its word, everything between would be lost without a sound."""
     server.add(commit(ANN, "1", "one"), commit(ANN, "2", "two"), commit(ANN, "3", "three"), after_s=60)
-    first_us = server.events[0]["time_us"]
     for first_seq in (999, 990, 5, 4_000):
         async with Jetstream(first_seq=first_seq) as other:
             other.events = server.events
             one = of(other)
-            cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (other.origin, first_us)
+            cursor = place(other)
             heard = await listen(one, lambda all_: "three" in all_.texts, cursor)
             await one.close()
             assert {"two", "three"} <= set(heard.texts), first_seq
@@ -122,7 +128,7 @@ async def test_another_instance_counts_otherwise_and_loses_nothing(server: Jetst
 async def test_another_host_goes_on_by_time(server: Jetstream, collector: BlueskyCollector) -> None:
     server.add(commit(ANN, "1", "one"), commit(ANN, "2", "two"))
     us = server.events[0]["time_us"]
-    heard = await listen(collector, lambda all_: "two" in all_.texts, '{"host": "https://other", "seq": 77, "us": %d}' % us)
+    heard = await listen(collector, lambda all_: "two" in all_.texts, place(server, host="https://other", seq=77))
     assert server.asked[0]["cursor"] == str(us - 5_000_000)
     assert (heard.texts, heard.gaps) == (["one", "two"], [])
 
@@ -131,7 +137,7 @@ async def test_a_cursor_beyond_what_is_kept_is_a_gap(server: Jetstream, collecto
     server.add(commit(ANN, "1", "one"))
     server.add(commit(ANN, "2", "two"), commit(ANN, "3", "three"), after_s=40 * 3600)
     server.floor_us = server.events[1]["time_us"] - 1
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    cursor = place(server)
     heard = await listen(collector, lambda all_: "three" in all_.texts, cursor)
     assert [asked["cursor"] for asked in server.asked] == ["1000", str(server.events[0]["time_us"] - 5_000_000)]
     assert heard.texts == ["two", "three"]
@@ -145,7 +151,7 @@ async def test_the_first_protocol_clamps_without_a_word_and_it_is_noticed(server
     server.add(commit(ANN, "2", "two"), after_s=2 * LOOKBACK_US / 1e6)
     server.floor_us = server.events[1]["time_us"]
     one = of(server, protocol="v1")
-    heard = await listen(one, lambda all_: len(all_.posts) == 1, '{"us": %d}' % server.events[0]["time_us"])
+    heard = await listen(one, lambda all_: len(all_.posts) == 1, place(server, host="", seq=None))
     await one.close()
     assert (server.paths, server.asked[0]["wantedCollections"]) == (["/subscribe"], "app.bsky.feed.post")
     assert (heard.texts, len(heard.gaps)) == (["two"], 1)
@@ -154,12 +160,12 @@ async def test_the_first_protocol_clamps_without_a_word_and_it_is_noticed(server
 async def test_the_first_protocol_goes_on_without_a_gap(server: Jetstream) -> None:
     server.add(commit(ANN, "1", "one"), commit(ANN, "2", "two"), account(ANN, "deleted"), commit(BEN, "1", "three"))
     one = of(server, protocol="v1")
-    heard = await listen(one, lambda all_: "three" in all_.texts, '{"us": %d}' % server.events[0]["time_us"])
+    heard = await listen(one, lambda all_: "three" in all_.texts, place(server, host="", seq=None))
     await one.close()
     assert heard.texts == ["one", "two", "three"]
     assert heard.gaps == []
     assert list(heard.left.values()) == ["three"]
-    assert '"us":%d' % server.events[3]["time_us"] in (heard.cursor or "")
+    assert f'"us":{server.events[3]["time_us"]}' in (heard.cursor or "")
 
 
 async def test_an_old_server_is_said_to_be_one() -> None:
@@ -195,7 +201,8 @@ async def test_what_comes_in_another_order_ends_the_same(server: Jetstream, coll
         await server.say(commit(ANN, "4", "twice"), commit(ANN, "4", "twice"), commit(ANN, "9", "the end"))
         await soon(lambda: "the end" in heard.texts)
     assert heard.left == {
-        uri(ANN, "2"): "new", uri(ANN, "3"): "made again", uri(BEN, "1"): "back again", uri(ANN, "4"): "twice", uri(ANN, "9"): "the end",
+        uri(ANN, "2"): "new", uri(ANN, "3"): "made again", uri(BEN, "1"): "back again", uri(ANN, "4"): "twice",
+        uri(ANN, "9"): "the end",
     }  # fmt: skip
 
 
@@ -203,7 +210,7 @@ async def test_a_deletion_that_comes_again_after_a_crash_is_carried_out_again(
     server: Jetstream, collector: BlueskyCollector
 ) -> None:
     server.add(commit(ANN, "1", "one"), commit(ANN, "1"), commit(ANN, "2", "two"))
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    cursor = place(server)
     for _ in range(2):
         heard = await listen(collector, lambda all_: "two" in all_.texts, cursor)
         assert [one.post for one in heard.gone] == [uri(ANN, "1")]
@@ -236,7 +243,7 @@ async def test_a_frame_that_is_too_long_is_left_out_the_next_time(
     monkeypatch.setattr(bluesky, "MOST_FRAME", 20_000)
     server.dictionary = None
     server.add(commit(ANN, "1", "one"), commit(ANN, "2", "x" * 30_000), commit(ANN, "3", "three"))
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    cursor = place(server)
     with pytest.raises(AssertionError):
         await listen(collector, lambda all_: "three" in all_.texts, cursor, connections=2)
     assert [asked.get("maxMessageSizeBytes") for asked in server.asked] == [None, "20000"]
@@ -247,13 +254,13 @@ async def test_a_stream_in_an_unknown_form_fails_instead_of_hearing_nothing(
 ) -> None:
     monkeypatch.setattr(bluesky_reading, "UNREADABLE", 20)
     server.add(commit(ANN, "1", "one"), *({"raw": {"$type": "message.v3", "n": n}} for n in range(20)))
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, 1_790_000_001_000_000)
+    cursor = place(server)
     assert "needs an update" in str(await refuses(collector, cursor))
 
 
 async def test_a_retired_dictionary_is_fetched_anew(server: Jetstream, collector: BlueskyCollector) -> None:
     server.add(commit(ANN, "1", "one"))
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    cursor = place(server)
     await listen(collector, lambda all_: len(all_.posts) == 1, cursor)
     server.dictionary = train(seed=2, dictionary_id=20261122).as_bytes()
     heard = await listen(collector, lambda all_: len(all_.posts) == 1, cursor)
@@ -264,7 +271,7 @@ async def test_a_retired_dictionary_is_fetched_anew(server: Jetstream, collector
 async def test_a_server_that_refuses_its_own_dictionary_is_heard_without(server: Jetstream, collector: BlueskyCollector) -> None:
     server.add(commit(ANN, "1", "one"))
     server.refusals.append((400, b'{"error":"UnknownZstdDictionary","message":"7"}', {}))
-    cursor = '{"host": "%s", "seq": 1000, "us": %d}' % (server.origin, server.events[0]["time_us"])
+    cursor = place(server)
     heard = await listen(collector, lambda all_: len(all_.posts) == 1, cursor)
     assert heard.texts == ["one"]
     assert "zstdDictionary" not in server.asked[-1]
@@ -292,7 +299,7 @@ async def test_no_server_is_one_sentence(collector: BlueskyCollector) -> None:
 async def test_hosts_take_turns_while_one_brings_nothing(server: Jetstream) -> None:
     one = BlueskyCollector(BlueskySource(name="sky", kind="bluesky", hosts=("http://127.0.0.1:9", server.origin)), Budgets())
     server.add(commit(ANN, "1", "one"))
-    cursor = '{"us": %d}' % server.events[0]["time_us"]
+    cursor = place(server, host="", seq=None)
     for _ in range(2):
         heard = await listen(one, lambda all_: len(all_.posts) == 1, cursor, connections=2)
         assert heard.texts == ["one"]
@@ -308,7 +315,8 @@ async def test_a_quiet_server_gives_signs_of_life_and_is_covered(server: Jetstre
     assert heard.cursor is None
     (first, second, *_) = heard.batches
     assert first.covered is None, "one ping alone says nothing of what came before it"
-    assert second.covered is not None and second.covered.since == second.covered.until
+    assert second.covered is not None
+    assert second.covered.since == second.covered.until
 
 
 async def test_a_socket_that_falls_silent_yields_nothing(server: Jetstream, collector: BlueskyCollector) -> None:

@@ -18,6 +18,12 @@ def frame(event: dict[str, Any], us: int = START_US) -> bytes:
     return json.dumps({"time_us": us} | event).encode()
 
 
+def event_of(event: dict[str, Any]) -> Event:
+    found = read(frame(event), "")
+    assert isinstance(found, Event)
+    return found
+
+
 def test_every_recorded_event_of_the_first_protocol_is_read(shared: Path) -> None:
     lines = [line for name in ("corpus", "golden") for line in (shared / f"wire/dev/bluesky/jetstream_v1_{name}.jsonl").open()]
     assert len(lines) == 79
@@ -66,28 +72,24 @@ def test_recorded_posts_say_what_their_record_says(shared: Path) -> None:
 
 
 def test_an_edit_a_deletion_and_the_end_of_an_account() -> None:
-    edit = read(frame(commit(DID, "3k", "after", operation="update")), "")
-    deletion = read(frame(commit(DID, "3k")), "")
-    assert isinstance(edit, Event) and edit.post is not None and isinstance(deletion, Event)
+    edit, deletion = event_of(commit(DID, "3k", "after", operation="update")), event_of(commit(DID, "3k"))
+    assert edit.post is not None
     assert (edit.edited, edit.post.text, edit.gone) == (True, "after", False)
     assert (deletion.gone, deletion.uri, deletion.post) == (True, edit.post.id, None)
-    emptied = read(frame(commit(DID, "3k", "  ", operation="update")), "")
-    assert isinstance(emptied, Event) and emptied.gone, "an edit that leaves no words takes the old ones away"
+    assert event_of(commit(DID, "3k", "  ", operation="update")).gone, "an edit that leaves no words takes the old ones away"
     for status, closed in (("deleted", True), ("takendown", True), ("suspended", True), ("deactivated", True), (None, True),
                            ("throttled", False), ("desynchronized", False)):  # fmt: skip
-        event = read(frame(account(DID, status)), "")
-        assert isinstance(event, Event) and event.closed == closed, status
-    back = read(frame(account(DID, None, active=True)), "")
-    assert isinstance(back, Event) and not back.closed
+        assert event_of(account(DID, status)).closed == closed, status
+    assert not event_of(account(DID, None, active=True)).closed
 
 
 def test_a_post_cannot_pretend_to_be_old() -> None:
     heard = START_US // 1000
 
     def made(created: Any) -> int | None:
-        event = read(frame(commit(DID, "3k", "a text", createdAt=created)), "")
-        assert isinstance(event, Event) and event.post is not None
-        return event.post.created_at
+        post = event_of(commit(DID, "3k", "a text", createdAt=created)).post
+        assert post is not None
+        return post.created_at
 
     assert made("2026-09-21T13:53:00.000Z") == 1_789_998_780_000, "within the day before it was heard"
     for odd in (
@@ -120,8 +122,10 @@ def test_what_is_no_event_is_none(odd: bytes) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        commit(DID, "../../x", "a text"), commit(DID, "a b", "a text"), commit(DID, "", "a text"), commit(DID, "x" * 400, "a text"),
-        commit(DID, "3k", "  \n "), commit(DID, "3k", "a text") | {"kind": "poll"}, {"did": DID, "kind": "identity", "identity": {}},
+        commit(DID, "../../x", "a text"), commit(DID, "a b", "a text"), commit(DID, "", "a text"),
+        commit(DID, "x" * 400, "a text"),
+        commit(DID, "3k", "  \n "), commit(DID, "3k", "a text") | {"kind": "poll"},
+        {"did": DID, "kind": "identity", "identity": {}},
         {"did": DID, "kind": "sync"}, {"did": DID, "kind": "account"},
         commit(DID, "3k", "a text", operation="merge") | {"commit": {"collection": "app.bsky.feed.like", "rkey": "3k"}},
     ],

@@ -16,6 +16,7 @@ MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
     "reddit": "monitor.collectors.reddit_feeds",
     "bluesky": "monitor.collectors.bluesky",
+    "mastodon": "monitor.collectors.mastodon",
 }
 
 

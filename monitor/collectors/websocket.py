@@ -1,6 +1,6 @@
 """Websockets of sources: one handshake without redirects, whose refusal can be read.
 
-A source's address is the operator's choice and may be private; since no redirect is followed, nobody else can choose one.
+A source's own address is the operator's choice and may be private; since no redirect is followed, nobody else can choose one.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ class _Handshake(aiohttp.ClientResponse):
 
 
 class Sockets:
-    """Opens websockets for one source."""
+    """Opens websockets for one source; only to public addresses where somebody else than the operator chose them."""
 
-    def __init__(self, *, user_agent: str = USER_AGENT) -> None:
+    def __init__(self, *, allow_private: bool = True, user_agent: str = USER_AGENT) -> None:
+        self._allow_private = allow_private
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
@@ -52,7 +53,7 @@ class Sockets:
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=connector(allow_private=True),
+                connector=connector(allow_private=self._allow_private),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": self._user_agent},
                 response_class=_Handshake,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import functools
 import json
@@ -54,8 +55,8 @@ def account(did: str, status: str | None, *, active: bool = False) -> Event:
 class Jetstream:
     """`async with` it. `origin` is its address, `asked` the query of every connection, `events` the log.
 
-    `faults` holds, by the number of a connection (from 0), what to do after so many frames: `(frames, fault)`. `refusals` are sent
-    to the next handshakes. `first_seq` makes another instance of it: the same events under other numbers.
+    `faults` holds, by the number of a connection (from 0), what to do after so many frames: `(frames, fault)`. `refusals` are
+    sent to the next handshakes. `first_seq` makes another instance of it: the same events under other numbers.
     """
 
     def __init__(self, *, first_seq: int = 1_000, floor_us: int = 0, old: bool = False) -> None:
@@ -126,10 +127,8 @@ class Jetstream:
         at, info = self._start(query, v2)
         socket = web.WebSocketResponse(autoping=False, compress=False)
         await socket.prepare(request)
-        try:
+        with contextlib.suppress(ConnectionError):
             await self._play(socket, at, info, number, query, v2)
-        except ConnectionError:
-            pass
         return socket
 
     def _refused(self, query: dict[str, str], v2: bool, request: web.Request) -> web.Response | None:

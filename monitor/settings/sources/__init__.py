@@ -14,12 +14,14 @@ from pydantic import Field
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.bluesky import BlueskySource
 from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.mastodon import MastodonSource
 from monitor.settings.sources.reddit import RedditSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
     "reddit": RedditSource,
     "bluesky": BlueskySource,
+    "mastodon": MastodonSource,
 }
 
 if TYPE_CHECKING:
@@ -28,4 +30,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "BlueskySource", "FeedSource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "BlueskySource", "FeedSource", "MastodonSource", "RedditSource", "Source", "SourceSection"]
