@@ -21,6 +21,7 @@ from benchmarks.measure import SCALES, Figure, Kind, be_patient, machine
 SUBJECTS = {
     "stream": "stream_hop",
     "keywords": "keywords",
+    "firehose": "firehose",
     "classify": "classify",
     "store": "store",
     "pipeline": "pipeline",

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 # A line a kind: the module that holds its `KIND`. They are imported when first asked for, since some bring large libraries along,
 # and the parser's process, which imports this package too, must start fast.
 MODULES: dict[str, str] = {
+    "bluesky": "monitor.collectors.bluesky",
     "feed": "monitor.collectors.feed",
     "gdelt": "monitor.collectors.gdelt",
     "hackernews": "monitor.collectors.hackernews",
     "instagram": "monitor.collectors.instagram",
     "lemmy": "monitor.collectors.lemmy",
+    "mastodon": "monitor.collectors.mastodon",
     "reddit": "monitor.collectors.reddit_feeds",
     "youtube": "monitor.collectors.youtube",
 }

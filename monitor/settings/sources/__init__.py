@@ -12,20 +12,24 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
+from monitor.settings.sources.bluesky import BlueskySource
 from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.gdelt import GdeltSource
 from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
+from monitor.settings.sources.mastodon import MastodonSource
 from monitor.settings.sources.reddit import RedditSource
 from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
+    "bluesky": BlueskySource,
     "feed": FeedSource,
     "gdelt": GdeltSource,
     "hackernews": HackerNewsSource,
     "instagram": InstagramSource,
     "lemmy": LemmySource,
+    "mastodon": MastodonSource,
     "reddit": RedditSource,
     "youtube": YouTubeSource,
 }
@@ -36,4 +40,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "FeedSource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "BlueskySource", "FeedSource", "MastodonSource", "RedditSource", "Source", "SourceSection"]
