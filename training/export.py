@@ -23,7 +23,7 @@ from workers.classify.wordpiece import WordPieces
 
 HERE = Path(__file__).resolve().parent
 # How many times likelier a stance becomes where the rules read it: chosen on the posts for choosing (docs/judgement.md).
-_HINTS = {"asserts": 8.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports with distance": 4.0}
+_HINTS = {"asserts": 16.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports with distance": 4.0}
 # How sure one must be of the likeliest proposition, and how like two wordings that none fits must be to be one claim: chosen on
 # the posts kept apart (docs/judgement.md).
 _JOINED = {"sure": 0.6, "like": (0.57, 0.65)}
