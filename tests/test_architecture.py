@@ -16,6 +16,7 @@ FLOORS = (
     (
         "monitor.words",
         "monitor.notices",
+        "monitor.lines",
         "monitor.settings",
         "monitor.telemetry",
         "monitor.pause",
@@ -23,7 +24,7 @@ FLOORS = (
         "monitor.datadir",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics", "monitor.deletions", "monitor.retention", "monitor.forgotten"),
+    ("monitor.intake", "monitor.metrics", "monitor.deletions", "monitor.retention", "monitor.forgotten", "monitor.post_files"),
     WINGS,
     TOGETHER,
 )

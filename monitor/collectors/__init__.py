@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # and the parser's process, which imports this package too, must start fast.
 MODULES: dict[str, str] = {
     "feed": "monitor.collectors.feed",
+    "folder": "monitor.collectors.folder",
     "reddit": "monitor.collectors.reddit_feeds",
 }
 

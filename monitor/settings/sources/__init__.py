@@ -13,10 +13,12 @@ from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.folder import FolderSource
 from monitor.settings.sources.reddit import RedditSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "feed": FeedSource,
+    "folder": FolderSource,
     "reddit": RedditSource,
 }
 
@@ -26,4 +28,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "FeedSource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "FeedSource", "FolderSource", "RedditSource", "Source", "SourceSection"]
