@@ -60,7 +60,7 @@ def item(inside: bytes) -> Reply:
 
 
 HEARD: dict[str, tuple[Reply, str]] = {  # pages that give a post all the same, and how its text begins
-    "invalid-utf-8": (item(b"<guid>1</guid><title>exosomes \xff\xfe here</title>"), "exosomes "),
+    "invalid-utf-8": (item(b"<guid>1</guid><title>exosomes \xff\xfe news</title>"), "exosomes "),
     "nul-and-controls": (item(b"<guid>2</guid><title>exosomes \0\x1b[31m here</title>"), "exosomes "),
     "never-closed": (Reply(200, (RSS % (b"<item><title>exosomes here</title>" + b"<b>" * 5_000))[:-20], XML), "exosomes here"),
     "endless-id": (item(b"<guid>" + b"x" * 100_000 + b"</guid><title>exosomes here</title>"), "exosomes here"),

@@ -16,6 +16,7 @@ FLOORS = (
     (
         "monitor.words",
         "monitor.notices",
+        "monitor.lines",
         "monitor.settings",
         "monitor.telemetry",
         "monitor.pause",
@@ -31,6 +32,7 @@ FLOORS = (
         "monitor.retention",
         "monitor.forgotten",
         "monitor.event_types",
+        "monitor.post_files",
     ),
     WINGS,
     TOGETHER,

@@ -12,8 +12,8 @@ from monitor.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 _FENCED = re.compile(r"^```.*?^```", re.M | re.S)
-_QUOTED = re.compile(r"(?:`|Example: +|[|] )exowatch ([a-z]+)(?: ([a-z]+)\b)?")
-_LINE = re.compile(r"^(?:\.venv/bin/)?exowatch ([a-z]+)(?: ([a-z]+)\b)?", re.M)
+_QUOTED = re.compile(r"(?:`|Example: +|[|] )exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?")
+_LINE = re.compile(r"^(?:\.venv/bin/)?exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?", re.M)
 
 
 def _named() -> Iterator[tuple[Path, str, str | None]]:

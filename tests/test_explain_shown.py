@@ -169,4 +169,4 @@ async def test_a_daemon_and_the_command_explain_a_post_by_the_same_present_versi
     assert (status, json.loads(out)) == (0, found)
     read = next(step for step in found["steps"] if step["step"] == "read")
     assert read["sentence"].endswith("both are the present ones.")
-    assert "no endpoint was to be told" in found["conclusion"]
+    assert "no endpoint is configured" in found["conclusion"]

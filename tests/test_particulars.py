@@ -35,7 +35,7 @@ def claims(judge: Judge, text: str) -> dict[str, str]:
         ("Exosomes took wrinkles down 40%.", "Exosomes took wrinkles down 90%.", ("(40 per cent)", "(90 per cent)")),
         ("Exosomes cure type 1 diabetes.", "Exosomes cure type 2 diabetes.", ("type 1 diabetes", "type 2 diabetes")),
         ("Exosomes cure breast cancer.", "Exosomes cure lung cancer.", ("breast cancer", "lung cancer")),
-        ("Los exosomas curan el cáncer de mama.", "Exosomen heilen Lungenkrebs.", ("breast cancer", "lung cancer")),
+        ("Los exosomas curan el cáncer de mama.", "Exosomen heilen Hautkrebs.", ("breast cancer", "skin cancer")),
         ("These exosomes come from human fat.", "These exosomes come from bone marrow.", ("human fat", "human bone marrow")),
         ("Exosomes are better than Botox.", "Exosomes are better than fillers.", ("Botox", "fillers")),
         ("The EMA approved our exosomes.", "Swissmedic approved our exosomes.", ("EMA", "Swissmedic")),
@@ -62,7 +62,7 @@ def test_what_differs_by_one_thing_is_two_claims_and_says_which(
     [
         ("Exosomes cure breast cancer.", "Exosomen heilen Brustkrebs.", "Gli esosomi curano il tumore al seno."),
         ("Exosomes took wrinkles down 40%.", "Exosomes reduce wrinkles by forty percent."),
-        ("Exosome results last 12 months.", "Exosome results last one year."),
+        ("The results of exosomes last 12 months.", "The results of exosomes last one year."),
     ],
 )
 def test_wordings_of_one_claim_are_one(judge: Judge, wordings: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.reader import LocalReader
 
-TEXT = "Exosomes cure arthritis"
+TEXT = "Exosome injections cure arthritis."
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ cli.modules = {
     "classify": "monitor.cli.classify",
     "evaluate": "monitor.cli.evaluate",
     "replay": "monitor.cli.replay",
+    "import": "monitor.cli.replay",
     "forget": "monitor.cli.forget",
     "authors": "monitor.cli.authors",
     "dead": "monitor.cli.dead",

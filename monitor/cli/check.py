@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import click
 import msgspec
@@ -12,8 +13,10 @@ import msgspec
 from monitor.cli import database
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.output import plain
-from monitor.collectors import open_collector
+from monitor.cli.sources import shared_budgets
+from monitor.collectors import access_to, open_collector
 from monitor.collectors.base import SourceError, Streamer
+from monitor.collectors.budget import Budgets
 from monitor.daemon import DaemonError, opened
 from monitor.settings import Endpoint, Settings, Source
 from monitor.store import StoreError
@@ -72,8 +75,9 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield await _servers(settings)
     if settings.classifier.kind != "local":
         yield await _classifier(settings)
-    for source in settings.source:
-        yield await _source(source)
+    async with shared_budgets(settings) as budgets:
+        for source in settings.source:
+            yield await _source(source, budgets)
     for endpoint in settings.endpoint:
         yield await _endpoint(endpoint)
 
@@ -133,19 +137,24 @@ async def _spent(settings: Settings) -> str:
         return "what was spent today cannot be looked up"
 
 
-async def _source(source: Source) -> Finding:
-    what = f"source {source.name}"
-    collector = open_collector(source)
+async def _source(source: Source, budgets: Budgets) -> Finding:
+    """Whether the source answers, what of it is heard with the credentials that there are, and what others would give."""
+    what, access = f"source {source.name}", access_to(source)
+    more = f"; missing: {access.missing}" if access.missing else ""
+    if not access.usable:
+        return Finding(what, ok=False, text=f"nothing can be heard of it{more}")
+    collector = open_collector(source, budgets)
     try:
         async with asyncio.timeout(_SOURCE_WITHIN_S):
             batches = collector.stream(None) if isinstance(collector, Streamer) else collector.poll(None)
-            async for batch in batches:
-                return Finding(what, ok=True, text=f"answers, {len(batch.posts)} posts")
-        return Finding(what, ok=True, text="answers, nothing there yet")
+            async with aclosing(batches) as heard:
+                first = await anext(heard, None)
+        came = "nothing there yet" if first is None else f"{len(first.posts)} posts"
+        return Finding(what, ok=True, text=f"answers, {came}; works: {access.works}{more}")
     except SourceError as error:
-        return Finding(what, ok=False, text=str(error))
+        return Finding(what, ok=False, text=f"{error}{more}")
     except TimeoutError:
-        return Finding(what, ok=False, text=f"no answer within {_SOURCE_WITHIN_S:.0f} s")
+        return Finding(what, ok=False, text=f"no answer within {_SOURCE_WITHIN_S:.0f} s{more}")
     finally:
         await collector.close()
 

@@ -13,8 +13,8 @@ import msgspec
 from monitor import words
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.judging import Judging, judging, together
-from monitor.cli.lines import LineError, bounded_lines, text_of
 from monitor.cli.output import plain
+from monitor.lines import LineError, bounded_lines, text_of
 from monitor.words import MAX_TEXT, compose_text
 from workers.reader import Given
 

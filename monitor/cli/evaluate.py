@@ -18,8 +18,8 @@ from rich.text import Text
 
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.judging import Judging, judging
-from monitor.cli.lines import LineError, bounded_lines, text_of
 from monitor.cli.output import plain, print_json
+from monitor.lines import LineError, bounded_lines, text_of
 from monitor.words import MAX_TEXT, Judgement
 from workers.evaluate import Agreement, Evaluation, Label, Labelled, Pair, evaluate, wrong_alerts
 from workers.reader import Given

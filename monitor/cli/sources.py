@@ -21,7 +21,7 @@ from monitor.collectors import open_collector
 from monitor.collectors.base import Batch, SourceError, Streamer
 from monitor.collectors.budget import Budgets
 from monitor.embedded import connect_running
-from monitor.intake import Pseudonyms, pseudonyms_of
+from monitor.intake import Pseudonyms, key_file, pseudonyms_of
 from monitor.settings import Settings, Source
 from monitor.store import coverage as stored_coverage
 from monitor.store import sources as stored_sources
@@ -124,7 +124,9 @@ def test(context: click.Context, name: str, limit: int, how: Format) -> None:
         batches = asyncio.run(_fetch(settings, source))
     except SourceError as error:
         raise click.ClickException(f"{name}: {error}") from None
-    keywords, pseudonyms = load_topic(settings.topic_folder).keywords, pseudonyms_of(settings)
+    keywords = load_topic(settings.topic_folder).keywords
+    has_key = settings.privacy.key.get_secret_value() or key_file(settings).exists()  # none is made for a look
+    pseudonyms = pseudonyms_of(settings) if has_key else Pseudonyms("none")
     posts = [post for batch in batches for post in batch.posts]
     previews = [_preview(post, keywords, pseudonyms) for post in itertools.islice(posts, limit)]
     columns = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "bluesky": "monitor.collectors.bluesky",
     "feed": "monitor.collectors.feed",
+    "folder": "monitor.collectors.folder",
     "gdelt": "monitor.collectors.gdelt",
     "hackernews": "monitor.collectors.hackernews",
     "instagram": "monitor.collectors.instagram",

@@ -76,9 +76,13 @@ def _texts(values: Any) -> Iterator[str]:
 
 
 def _beside(folder: Path, values: Any) -> Any:
-    """The values with `file:` and `sqlite:///` paths absolute: they start beside the file, wherever the program is started."""
+    """The values with `file:` and `sqlite:///` paths and those of folders absolute: they start beside the file, wherever the
+    program is started."""
     if isinstance(values, dict):
-        return {name: _beside(folder, inner) for name, inner in values.items()}
+        inside = {name: _beside(folder, inner) for name, inner in values.items()}
+        if values.get("kind") == "folder" and isinstance(values.get("path"), str):
+            inside["path"] = str(folder / Path(values["path"]).expanduser())
+        return inside
     if isinstance(values, list):
         return [_beside(folder, inner) for inner in values]
     if isinstance(values, str) and values.startswith("file:"):

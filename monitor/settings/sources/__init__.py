@@ -14,6 +14,7 @@ from pydantic import Field
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.bluesky import BlueskySource
 from monitor.settings.sources.feed import FeedSource
+from monitor.settings.sources.folder import FolderSource
 from monitor.settings.sources.gdelt import GdeltSource
 from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.instagram import InstagramSource
@@ -25,6 +26,7 @@ from monitor.settings.sources.youtube import YouTubeSource
 KINDS: dict[str, type[SourceSection]] = {
     "bluesky": BlueskySource,
     "feed": FeedSource,
+    "folder": FolderSource,
     "gdelt": GdeltSource,
     "hackernews": HackerNewsSource,
     "instagram": InstagramSource,
@@ -40,4 +42,4 @@ else:
     _union = reduce(operator.or_, KINDS.values())
     Source = Annotated[_union, Field(discriminator="kind")] if len(KINDS) > 1 else _union
 
-__all__ = ["KINDS", "BlueskySource", "FeedSource", "MastodonSource", "RedditSource", "Source", "SourceSection"]
+__all__ = ["KINDS", "BlueskySource", "FeedSource", "FolderSource", "MastodonSource", "RedditSource", "Source", "SourceSection"]
