@@ -21,7 +21,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
-from monitor import metrics
+from monitor import metrics, retention
 from monitor.api import make_app
 from monitor.children import keep_worker
 from monitor.collectors import open_collector
@@ -30,9 +30,11 @@ from monitor.collectors.run import SourceWatch
 from monitor.datadir import WorkerSlot, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.explain import Present
-from monitor.intake import Intake, pseudonyms_of
+from monitor.forgotten import Forgotten
+from monitor.intake import Intake, keys_of, pseudonyms_of
 from monitor.pause import either, pause, until
 from monitor.settings import Settings, Source
+from monitor.settings.duties import duty_of
 from monitor.store import Database, StoreError, sources
 from monitor.stream import Signal, Stream, StreamError
 from monitor.topic import Topic, TopicError, load_topic
@@ -77,7 +79,7 @@ class Daemon:
         self.topic = topic
         self.stream = stream
         self.database = database
-        self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
+        self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings), Forgotten(database, keys_of(settings)[0]))
         self._follower = follower or Follower(settings.topic_folder, settings.watchlist_file)
         self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
@@ -121,6 +123,9 @@ class Daemon:
             jobs["deliver"] = partial(sender.run, stop)
             jobs["wake sender"] = lambda: until(stop, self._wake(sender))
         if "collect" in roles:
+            jobs["keep texts no longer than they may be"] = partial(
+                retention.keep, self.settings, self.database, self.intake.pseudonyms, stop
+            )
             async with self.database.write() as connection:
                 await sources.declare(connection, {source.name: source.kind for source in self.settings.source})
             for source in self.settings.source:
@@ -170,8 +175,16 @@ class Daemon:
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
         collector = open_collector(source, Budgets(self.stream.buckets))
-        max_age_s, endpoints = self.settings.alerts.max_age, self.settings.endpoint
-        watch = SourceWatch(source, collector, self.stream, self.intake, self.database, max_age_s=max_age_s, endpoints=endpoints)
+        watch = SourceWatch(
+            source,
+            collector,
+            self.stream,
+            self.intake,
+            self.database,
+            max_age_s=self.settings.alerts.max_age,
+            endpoints=self.settings.endpoint,
+            duty=duty_of(source.kind, self.settings.store.retain_text),
+        )
         await watch.run(stop)
 
     async def _wake(self, sender: Sender) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -26,10 +26,19 @@ class Eraser:
         self._pseudonyms = pseudonyms
         self._endpoints = endpoints
 
-    async def erase(self, gone: Sequence[Gone], *, hide_ids: bool = False) -> int:
+    async def erase(
+        self,
+        gone: Sequence[Gone],
+        *,
+        hide_ids: bool = False,
+        thorough: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> int:
         """Erases the posts, wherever they are; how many mentions were on record.
 
-        What nobody here ever heard of costs one look. Safe to repeat. Raises StreamUnavailable, StoreUnavailable.
+        What nobody here ever heard of costs one look; to be `thorough`, the stream is looked through for it all the same, however
+        long ago it was published. With `hide_ids` the platform's ids go from the record too. `progress` is told how many more are
+        done. Safe to repeat. Raises StreamUnavailable, StoreUnavailable.
         """
         posts = {(one.platform, one.post) for one in gone if one.post is not None}
         names = [(one.platform, self._pseudonyms.of(one.platform, one.author)) for one in gone if one.author is not None]
@@ -42,15 +51,16 @@ class Eraser:
         which = erase.matching(posts, by, prefixes)
         async with self._database.read() as connection:
             known = await erase.find(connection, which)
-        if not known and not lately:
+        if not known and not lately and not thorough:
             return 0
         count, raised = 0, list[int]()
         while True:
             async with self._database.write() as connection:
-                await erase.mark(connection, lately)
+                await erase.mark(connection, marks if thorough else lately)
                 numbers = await erase.find(connection, which)
                 raised += await erase.erase(connection, numbers, endpoints=self._endpoints, hide_ids=hide_ids)
             count += len(numbers)
+            progress(len(numbers))
             if len(numbers) < erase.MOST:
                 break
 

@@ -50,8 +50,20 @@ class Keywords(Protocol):
         ...
 
 
+class Unwanted(Protocol):
+    """What may not be taken in, whatever it says (`monitor.forgotten`)."""
+
+    async def refresh(self) -> None:
+        """Looks at what was added lately."""
+        ...
+
+    def holds(self, post: Post) -> bool:
+        """Whether the post is to be left out."""
+        ...
+
+
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of posts: new in the stream, heard before, or not on topic."""
+    """What became of posts: new in the stream, heard before, or left out: not on topic, or to be forgotten."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -68,8 +80,9 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
 class Intake:
     """Publishes posts that are on topic."""
 
-    def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms, forgotten: Unwanted | None = None) -> None:
         self._stream = stream
+        self._forgotten = forgotten
         self.keywords = keywords  # another set may take its place at any time
         self.pseudonyms = pseudonyms
 
@@ -79,6 +92,9 @@ class Intake:
         Raises StreamUnavailable; to offer the same posts again is then safe.
         """
         ours = [post for post in posts if self.keywords.find(post.text)]
+        if self._forgotten is not None and ours:
+            await self._forgotten.refresh()
+            ours = [post for post in ours if not self._forgotten.holds(post)]
         items = [_item(post.version, self._ready(post, source)) for post in ours]
         new = await self._stream.publish(items, source=source if cursor is not None else None, cursor=cursor)
         accepted = sum(new)
@@ -94,11 +110,20 @@ def _item(key: str, post: Post) -> Item:
 
 
 class Pseudonyms:
-    """How authors are kept: as `privacy.authors` says."""
+    """How authors are kept: as `privacy.authors` says.
 
-    def __init__(self, how: str, key: bytes) -> None:
+    Of several keys the last is the present one. A pseudonym is made with the first and made anew with each later one, so that
+    those on record can follow a new key although nobody knows the names any more. From the second on its number stands first.
+    """
+
+    def __init__(self, how: str, *keys: bytes) -> None:
         self._how = how
-        self._key = key
+        self._keys = keys
+
+    @property
+    def generation(self) -> int:
+        """The number of the present key, from 1; 0 where authors are no pseudonyms."""
+        return len(self._keys) if self._how == "pseudonym" else 0
 
     def of(self, platform: str, author: str | None) -> str | None:
         """The author as stored: a keyed hash (the same for the same person on one platform), the plain name, or None."""
@@ -106,22 +131,55 @@ class Pseudonyms:
             return None
         if self._how == "plain":
             return author
-        return hmac.new(self._key, f"{platform}\0{author}".encode(), hashlib.sha256).hexdigest()[:24]
+        return self.renewed(_keyed(self._keys[0], f"{platform}\0{author}"))
+
+    def renewed(self, stored: str) -> str:
+        """A stored pseudonym under the present key."""
+        number, mark, _ = stored.partition("-")
+        made_with = int(number) if mark else 1
+        for place, key in enumerate(self._keys[made_with:], start=made_with + 1):
+            stored = f"{place}-{_keyed(key, stored)}"
+        return stored
+
+
+def _keyed(key: bytes, text: str) -> str:
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:24]
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms:
-    """The pseudonyms of this installation; the key is `privacy.key`, else a file of random bytes in `data_dir`, made once.
+    """The pseudonyms of this installation. Raises PseudonymsError."""
+    how = settings.privacy.authors
+    return Pseudonyms(how, *(keys_of(settings) if how == "pseudonym" else ()))
+
+
+def keys_of(settings: Settings) -> list[bytes]:
+    """The keys of this installation, the present one last: the lines of `privacy.key`, else of a file in `data_dir`.
 
     Raises PseudonymsError.
     """
     given = settings.privacy.key.get_secret_value()
-    if given or settings.privacy.authors != "pseudonym":
-        return Pseudonyms(settings.privacy.authors, given.encode())
-    return Pseudonyms("pseudonym", _key_file(settings.data_dir / "author.key"))
+    return [line.encode() for line in given.splitlines()] if given else _key_file(key_file(settings)).splitlines()
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the keys are kept that exowatch makes itself."""
+    return settings.data_dir / "author.key"
+
+
+def add_key(settings: Settings) -> None:
+    """Makes another key the present one of the file, whole or not at all. Raises PseudonymsError."""
+    file = key_file(settings)
+    keys = _key_file(file).splitlines()
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    try:
+        _write_key(new, b"\n".join([*keys, secrets.token_hex(_KEY_BYTES // 2).encode()]))
+        new.replace(file)
+    except OSError as error:
+        raise PseudonymsError(f"the pseudonyms' key {file} cannot be changed: {error.strerror}") from None
 
 
 def _key_file(file: Path) -> bytes:
-    """The key in the file, which is made where it is missing: whole or not at all, and once. Raises PseudonymsError."""
+    """The keys in the file, which is made where it is missing: whole or not at all, and once. Raises PseudonymsError."""
     try:
         if not file.exists():
             _make_key(file)
@@ -137,16 +195,20 @@ def _key_file(file: Path) -> bytes:
 
 def _make_key(file: Path) -> None:
     new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(secrets.token_hex(_KEY_BYTES // 2).encode())
-            out.flush()
-            os.fsync(out.fileno())
+        _write_key(new, secrets.token_hex(_KEY_BYTES // 2).encode())
         with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
             os.link(new, file)
     finally:
-        new.unlink()
+        new.unlink(missing_ok=True)
+
+
+def _write_key(file: Path, keys: bytes) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(keys)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def post_from(raw: Any) -> Post:

@@ -23,7 +23,7 @@ FLOORS = (
         "monitor.datadir",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics", "monitor.deletions"),
+    ("monitor.intake", "monitor.metrics", "monitor.deletions", "monitor.retention", "monitor.forgotten"),
     WINGS,
     TOGETHER,
 )

@@ -62,6 +62,8 @@ def make_app(
             web.get("/api/v1/alerts", lists.get_alerts),
             web.get("/api/v1/alerts/dry-run", reasons.get_dry_run),
             web.get("/api/v1/sources", lists.get_sources),
+            web.get("/api/v1/sources/{name}/coverage", lists.get_coverage),
+            web.get("/api/v1/evidence/news", lists.get_news),
             web.get("/api/v1/endpoints", lists.get_endpoints),
             web.post("/api/v1/endpoints/{name}/test", actions.post_endpoint_test),
             web.get("/api/v1/deliveries", lists.get_deliveries),

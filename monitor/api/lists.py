@@ -9,11 +9,12 @@ from aiohttp import web
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, choice, name_in_path
-from monitor.store import alerts, claims, deliveries, detail, mentions, sources
+from monitor.store import alerts, claims, coverage, deliveries, detail, mentions, news, sources
 from monitor.store.filters import CLAIM_FILTER_NAMES
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
+OF_NEWS = ("since", "until", "source", "limit", "cursor")
 OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 
 
@@ -65,6 +66,24 @@ async def get_sources(request: web.Request) -> web.Response:
     filters, _ = ask(request)
     async with request.app[PARTS].database.read() as connection:
         return answer(await sources.page(connection, filters))
+
+
+async def get_coverage(request: web.Request) -> web.Response:
+    """What of a source was surely heard: covered times, gaps with their cause, late arrivals."""
+    filters, _ = ask(request, filters=("since", "until"))
+    name = name_in_path(request, "name")
+    async with request.app[PARTS].database.read() as connection:
+        found = await coverage.find(connection, name, filters.since, filters.until)
+    if found is None:
+        raise Problem(404, "there is no source with this name")
+    return answer(found)
+
+
+async def get_news(request: web.Request) -> web.Response:
+    """What is new on record elsewhere, for the editor of the register; the latest first."""
+    filters, _ = ask(request, filters=OF_NEWS)
+    async with request.app[PARTS].database.read() as connection:
+        return answer(await news.page(connection, filters))
 
 
 async def get_endpoints(request: web.Request) -> web.Response:

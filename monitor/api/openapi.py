@@ -17,6 +17,7 @@ from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
 from monitor.store.dry_run import DryRun
 from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT
+from monitor.store.news import NewsItem
 from monitor.store.reviewing import ReviewRequest
 from monitor.store.stats import BUCKET_SIZES, Stats
 from monitor.words import (
@@ -27,6 +28,7 @@ from monitor.words import (
     VERDICTS,
     Alert,
     Claim,
+    Coverage,
     Delivery,
     EndpointStatus,
     Mention,
@@ -81,6 +83,8 @@ OPERATIONS: dict[Handler, Operation] = {
     lists.get_alerts: Operation(Page[Alert], FILTER_NAMES),
     reasons.get_dry_run: Operation(DryRun, dry_terms.NAMES),
     lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES),
+    lists.get_coverage: Operation(Coverage, ("since", "until")),
+    lists.get_news: Operation(Page[NewsItem], lists.OF_NEWS),
     lists.get_endpoints: Operation(Page[EndpointStatus]),
     lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
     lists.get_stats: Operation(Stats, ("bucket", *lists.OF_STATS)),

@@ -1,4 +1,4 @@
-"""`mentions`, `claims`, `alerts`, `sources`: the lists, with the filters that HTTP has too."""
+"""`mentions`, `claims`, `alerts`: the lists, with the filters that HTTP has too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from monitor.store import FilterError, Filters, parse_filters
 from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
-from monitor.store import sources as stored_sources
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +54,8 @@ def filters_of(given: dict[str, Any]) -> Filters:
         raise click.UsageError(str(error), click.get_current_context()) from None
 
 
-def _list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+def print_list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+    """Reads a list with the filters of a command's options, and prints it. Raises UsageError."""
     filters = filters_of(given)
 
     async def read() -> Page[Any]:
@@ -82,7 +82,7 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("claims", lambda one: ", ".join(dict.fromkeys(f"{c.type} {c.verdict}" for c in one.claims)), long=True),
         Column("text", lambda one: one.text if one.text is not None else f"({one.state})", long=True),
     )
-    _list(context, stored_mentions.page, given, columns, how)
+    print_list(context, stored_mentions.page, given, columns, how)
 
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
@@ -101,7 +101,7 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("authors", lambda one: one.authors),
         Column("claim", lambda one: one.claim, long=True),
     )
-    _list(context, stored_claims.page, given, columns, how)
+    print_list(context, stored_claims.page, given, columns, how)
 
 
 @cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
@@ -121,22 +121,4 @@ def alerts(context: click.Context, /, how: Format, dry: bool, **given: Any) -> N
         Column("claim", lambda one: one.claim_id),
         Column("summary", lambda one: one.summary, long=True),
     )
-    _list(context, stored_alerts.page, without_dry_run(given), columns, how)
-
-
-@cli.command(epilog="Example:  exowatch sources --format json")
-@filter_options
-@format_option
-@click.pass_context
-def sources(context: click.Context, /, how: Format, **given: Any) -> None:
-    """List sources and how each is; filters other than --source ask for a mention of theirs that passes."""
-    columns = (
-        Column("name", lambda one: one.name),
-        Column("kind", lambda one: one.kind),
-        Column("state", lambda one: one.state),
-        Column("heard", lambda one: one.heard),
-        Column("lag s", lambda one: one.lag_s),
-        Column("last success", lambda one: short_time(one.last_success)),
-        Column("last error", lambda one: one.last_error, long=True),
-    )
-    _list(context, stored_sources.page, given, columns, how)
+    print_list(context, stored_alerts.page, without_dry_run(given), columns, how)

@@ -16,7 +16,8 @@ from rich.progress import Progress
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.lines import LineError, bounded_lines, text_of
 from monitor.daemon import opened
-from monitor.intake import Intake, Offered, PostError, post_from, pseudonyms_of
+from monitor.forgotten import Forgotten
+from monitor.intake import Intake, Offered, PostError, keys_of, post_from, pseudonyms_of
 from monitor.settings import Settings
 from monitor.stream import StreamFull
 from monitor.topic import load_topic
@@ -47,8 +48,8 @@ def replay(context: click.Context, file: Path) -> None:
 async def _replay(settings: Settings, file: Path) -> tuple[Offered, int]:
     topic = load_topic(settings.topic_folder)
     offered, bad = Offered(), 0
-    async with opened(settings, own=False) as (stream, _):
-        intake = Intake(stream, topic.keywords, pseudonyms_of(settings))
+    async with opened(settings, own=False) as (stream, database):
+        intake = Intake(stream, topic.keywords, pseudonyms_of(settings), Forgotten(database, keys_of(settings)[0]))
         batch: list[Post] = []
         for number, line in _lines(file):
             try:

@@ -47,7 +47,7 @@ class Publisher:
         self._intake = intake
         self._database = database
         self._endpoints = endpoints
-        self._eraser = Eraser(stream, database, intake.pseudonyms, endpoints)
+        self.eraser = Eraser(stream, database, intake.pseudonyms, endpoints)
         self._max_age_ms = max_age_s * 1000
         self._heard = Heard()
         self._cursor: str | None = None  # of batches without anything to publish, not yet saved
@@ -70,7 +70,7 @@ class Publisher:
             last = chunk is chunks[-1] and not batch.deleted and not batch.news
             offered += await self._offer(chunk, batch.cursor if last else None, stop)
         if batch.deleted:
-            await self._eraser.erase(batch.deleted)
+            await self.eraser.erase(batch.deleted)
         if batch.news:
             await self._tell(batch.news)
         if batch.cursor is not None:

@@ -12,11 +12,13 @@ import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.collectors.base import Batch, Collector, Gap, Refills, SourceError, Span, Streamer
+from monitor.collectors.base import Batch, Collector, Gap, Refills, SourceError, Span, Streamer, Verifies
 from monitor.collectors.publish import TROUBLE_S, Publisher
+from monitor.collectors.verify import verify
 from monitor.intake import Intake
 from monitor.pause import either, pause, until
 from monitor.settings import Endpoint, Source
+from monitor.settings.duties import Duty
 from monitor.store import Database, StoreUnavailable, coverage, sources
 from monitor.store.coverage import OpenGap
 from monitor.stream import Signal, Stream, StreamUnavailable
@@ -33,6 +35,7 @@ STREAM_PATIENCE_S = 120.0  # it also has to fail for so long until it counts as 
 SETTLED_S = 30.0  # a connection that followed a failure has to live for so long until the source counts as well again
 FLUSH_EVERY_S = 1.0  # how often what was heard is written down
 REFILL_EVERY_S = 60.0
+VERIFY_EVERY_S = 60.0
 
 
 class SourceWatch:
@@ -48,8 +51,10 @@ class SourceWatch:
         *,
         max_age_s: float,
         endpoints: Sequence[Endpoint] = (),
+        duty: Duty | None = None,
     ) -> None:
         self._source = source
+        self._duty = duty or Duty()
         self._collector = collector
         self._stream = stream
         self._database = database
@@ -63,7 +68,10 @@ class SourceWatch:
         """Polls or listens again and again; ends when `stop` is set, or for good where the source says that it is gone."""
         over = asyncio.Event()
         async with either(stop, over) as ended:
-            refilling = asyncio.create_task(self._keep_refilling(self._collector, ended))
+            beside = [
+                asyncio.create_task(self._keep_refilling(self._collector, ended)),
+                asyncio.create_task(self._keep_verifying(self._collector, ended)),
+            ]
             try:
                 while not stop.is_set():
                     try:
@@ -77,7 +85,7 @@ class SourceWatch:
                     await pause(stop, wait)
             finally:
                 over.set()
-                await asyncio.gather(refilling, return_exceptions=True)
+                await asyncio.gather(*beside, return_exceptions=True)
                 await self._collector.close()
 
     async def _once(self, stop: asyncio.Event) -> float | None:
@@ -215,6 +223,19 @@ class SourceWatch:
                 end = gap.until if part.until is None else part.until
                 await coverage.note_gap(connection, self._source.name, part.since or gap.since, end, part.cause)
         self._log.info("gap refilled", cause=gap.cause, parts_lost=len(lost))
+
+    async def _keep_verifying(self, collector: object, stop: asyncio.Event) -> None:
+        """Looks now and then whether posts are still there, where the platform does not tell."""
+        while isinstance(collector, Verifies) and self._duty.verify and not stop.is_set():
+            await pause(stop, VERIFY_EVERY_S)
+            try:
+                eraser = self._publisher.eraser
+                # Dropped at a stop: what was not noted as looked for is looked for again.
+                await until(stop, verify(self._source.name, collector, self._database, eraser, self._duty))
+            except (SourceError, StreamUnavailable, StoreUnavailable) as error:
+                self._log.warning("posts could not be looked for again, it is tried later", error=str(error))
+            except Exception:
+                self._log.exception("looking for posts again failed")
 
 
 class _StoppedError(Exception):
