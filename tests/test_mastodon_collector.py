@@ -160,6 +160,8 @@ async def test_what_is_gone_is_seen_when_asked_for(server: MastodonServer, colle
     kept, deleted = server.post("kept"), server.post("deleted")
     remote = server.post("from elsewhere", uri="https://far.test/objects/7", acct="zoe@far.test")
     hidden = server.post("hidden later")
+    with pytest.raises(SourceError, match="no timeline was read yet"):
+        await collector.still_there([kept["uri"]])
     await texts(collector)
     server.delete(deleted)
     hidden["visibility"] = "private"
