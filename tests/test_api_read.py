@@ -199,7 +199,7 @@ async def test_a_broken_database_shows_nothing_of_the_inside(api: Api) -> None:
 async def test_the_description_names_every_route_and_every_parameter_it_names_is_taken(api: Api) -> None:
     status, document = await api.get("/api/v1/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")
-    assert len(document["paths"]) == 15
+    assert len(document["paths"]) == 18
     values = {"since": "1h", "until": "1h", "text": "a", "limit": "5", "bucket": "hour", "event": "alert"}
     values |= {"type": "safety", "verdict": "supported", "stance": "asks", "endpoint": "case-system", "events": "claim.new"}
     values |= {"types": "all", "verdicts": "supported", "min_confidence": "0.5", "endpoint_min_confidence": "1"}

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from monitor.collectors.bluesky_frames import Event, Notice, read
-from tests.standins.jetstream import START_US, account, commit
+from monitor.collectors.bluesky_zstd import FrameError, Unpacker
+from tests.standins.jetstream import START_US, account, commit, train
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
@@ -81,6 +83,21 @@ def test_an_edit_a_deletion_and_the_end_of_an_account() -> None:
                            ("throttled", False), ("desynchronized", False)):  # fmt: skip
         assert event_of(account(DID, status)).closed == closed, status
     assert not event_of(account(DID, None, active=True)).closed
+
+
+def test_a_frame_unpacks_no_further_than_it_may() -> None:
+    dictionary = train()
+    unpacker = Unpacker(dictionary.as_bytes())
+    for says_its_size in (True, False):
+        packer = zstandard.ZstdCompressor(dict_data=dictionary, write_content_size=says_its_size)
+        assert unpacker.unpack(packer.compress(b"0" * 1_000_000), 1_000_000) == b"0" * 1_000_000
+        with pytest.raises(FrameError, match="more than 1000000 bytes"):
+            unpacker.unpack(packer.compress(b"0" * 50_000_000), 1_000_000)
+    with pytest.raises(FrameError):
+        unpacker.unpack(zstandard.ZstdCompressor(dict_data=train(2, 7)).compress(b"by another dictionary"), 1_000)
+    for none in (b"", b"no dictionary", b"<html>" * 5_000):
+        with pytest.raises(ValueError, match="no dictionary"):
+            Unpacker(none)
 
 
 def test_a_post_cannot_pretend_to_be_old() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -48,7 +49,7 @@ async def collector(server: MastodonServer) -> AsyncIterator[MastodonTimelines]:
 
 @pytest.fixture(params=["sse", "websocket"])
 async def streamer(server: MastodonServer, request: pytest.FixtureRequest) -> AsyncIterator[MastodonStream]:
-    one = open_collector(source(server, tokens=True, transport=request.param))
+    one = open_collector(source(server, tokens=True, transport=request.param, interval=3_600.0))
     assert isinstance(one, MastodonStream)
     assert isinstance(one, Streamer)
     yield one
@@ -159,6 +160,8 @@ async def test_what_is_gone_is_seen_when_asked_for(server: MastodonServer, colle
     kept, deleted = server.post("kept"), server.post("deleted")
     remote = server.post("from elsewhere", uri="https://far.test/objects/7", acct="zoe@far.test")
     hidden = server.post("hidden later")
+    with pytest.raises(SourceError, match="no timeline was read yet"):
+        await collector.still_there([kept["uri"]])
     await texts(collector)
     server.delete(deleted)
     hidden["visibility"] = "private"
@@ -220,7 +223,7 @@ async def test_a_server_that_pages_without_end_is_stopped(
 async def test_streams_tell_at_once_of_posts_edits_and_deletions(server: MastodonServer, streamer: MastodonStream) -> None:
     server.post("before")
     async with background(streamer) as all_:
-        await soon(lambda: len(server.listening) == 1 and bool(all_.posts))
+        await soon(lambda: len(server.listening) == 1 and any(batch.covered for batch in all_.batches))
         asked = len(server.asked)
         one, two = server.post("one"), server.post("two")
         await soon(lambda: len(all_.posts) == 3)
@@ -247,20 +250,21 @@ async def test_after_a_stop_the_timeline_brings_what_was_missed(server: Mastodon
     assert later.texts == [f"while away {n}" for n in range(50)]
 
 
-async def test_a_stream_that_tells_only_of_deletions_leaves_nothing_out(server: MastodonServer, streamer: MastodonStream) -> None:
+@pytest.mark.parametrize("transport", ["sse", "websocket"])
+async def test_a_stream_that_tells_only_of_deletions_leaves_nothing_out(server: MastodonServer, transport: str) -> None:
+    streamer = MastodonStream(source(server, tokens=True, transport=transport), Budgets())
     server.tell = False
     async with background(streamer) as all_:
         await soon(lambda: len(server.listening) == 1)
         one = server.post("one")
-        server.raw(b"{}" if b"websocket" in repr(server.listening).encode() else b":thump\n")
+        server.raw(b"{}" if transport == "websocket" else b":thump\n")
         await soon(lambda: all_.texts == ["one"])
         server.delete(one)
         await soon(lambda: [gone.post for gone in all_.gone] == [one["uri"]])
+    await streamer.close()
 
 
 async def test_what_comes_twice_or_in_another_order_ends_the_same(server: MastodonServer, streamer: MastodonStream) -> None:
-    import json  # noqa: PLC0415
-
     server.tell = False
     async with background(streamer) as all_:
         await soon(lambda: len(server.listening) == 1)
@@ -275,6 +279,12 @@ async def test_what_comes_twice_or_in_another_order_ends_the_same(server: Mastod
         server.say("status.update", json.dumps(two))
         server.say("update", old)
         server.say("status.update", json.dumps(two | {"content": "between", "edited_at": "2026-11-22T11:00:00.000Z"}))
+        four = server.post("four")
+        server.say("update", json.dumps(four))
+        await soon(lambda: "four" in all_.texts)
+        server.delete(four)
+        await soon(lambda: four["uri"] in [gone.post for gone in all_.gone])
+        server.say("status.update", json.dumps(four | {"content": "late", "edited_at": "2026-11-22T13:00:00.000Z"}))
         server.say("update", "{broken")
         server.say("delete", "../../etc")
         server.say("filters_changed", "")

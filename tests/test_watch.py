@@ -191,7 +191,7 @@ async def stream(redis_url: str) -> AsyncIterator[Stream]:
 
 async def test_workers_tag_what_they_record(stream: Stream, database: Database) -> None:
     judge = Judge(msgspec.structs.replace(load_topic(load().topic_folder), model=None))
-    names = Watchlist([Watched(name="Arthritis Inc", kind="brand", also=("arthritis (1",)), Watched(name="No", kind="brand")])
+    names = Watchlist([Watched(name="Arthritis Inc", kind="brand", also=("arthritis. (1",)), Watched(name="No", kind="brand")])
     await stream.publish([item(post) for post in posts(3)])
     async with working(stream, database, judge, watchlist=names):
         await done(stream)
@@ -220,8 +220,8 @@ async def test_http_and_the_command_line_take_it(database: Database, redis_url: 
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    found = await run("mentions", "--watch", "ASCE+", "--watch", "Other's", "--format", "jsonl")
-    assert [json.loads(line)["platform_id"] for line in found.splitlines()] == ["f", "c", "a"]
+    found = await run("mentions", "--watch", "ASCE+", "--watch", "BENEV", "--format", "jsonl")
+    assert [json.loads(line)["platform_id"] for line in found.splitlines()] == ["d", "c", "a"]
     shown = await run("claim", APPROVED)
     for wanted in (
         "Lineage",

@@ -35,7 +35,7 @@ _V2 = "/xrpc/network.bsky.jetstream.subscribeEvents"
 _DICTIONARY = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 STALL_S = 60.0  # the server pings every thirty seconds
 REWIND_US = 5_000_000  # how far back by time a connection starts
-LINGER_S = 0.1  # that a batch waits to be fuller
+LINGER_S = 0.05  # that a batch waits to be fuller
 _log = structlog.get_logger()
 Way = Literal["number", "time", "now"]
 

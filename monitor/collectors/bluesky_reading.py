@@ -16,7 +16,7 @@ from monitor.words import Post, now_ms
 BATCH = 500  # events
 MOST_FRAME = 16 * 1024 * 1024  # bytes; a record is at most one megabyte, and six times that as escaped JSON
 UNREADABLE = 200  # frames in a row until it counts as another protocol
-REMEMBERED = 20_000  # edits and deletions, against what comes out of order
+REMEMBERED = 5_000  # edits and deletions, against what comes out of order
 _ENDED = frozenset((aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR))
 _log = structlog.get_logger()
 
@@ -179,11 +179,9 @@ class Reading:
         if not since.us:
             self._from = first.us // 1000
         elif first.us > since.us:  # it does not reach back to what is safe
-            if self._by_number:
-                if since.seq is None or first.seq not in (since.seq, since.seq + 1):
-                    raise ElsewhereError
-            else:
-                why = "the server keeps no more" if self._outdated else "the stream begins after where it was left"
-                self._gap = Gap(cause=f"{why}; Jetstream goes back about 36 hours", until=first.us // 1000)
-                _log.warning("possible gap", source=self._source, missing_s=(first.us - since.us) // 1_000_000)
+            if self._by_number:  # the number is inclusive: where it means the same, the event itself comes again
+                raise ElsewhereError
+            why = "the server keeps no more" if self._outdated else "the stream begins after where it was left"
+            self._gap = Gap(cause=f"{why}; Jetstream goes back about 36 hours", until=first.us // 1000)
+            _log.warning("possible gap", source=self._source, missing_s=(first.us - since.us) // 1_000_000)
         self._placed = True

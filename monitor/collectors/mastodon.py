@@ -83,6 +83,8 @@ class MastodonTimelines:
 
     async def still_there(self, ids: Sequence[str]) -> set[str]:
         """See `Verifies`. A post that none of the servers can be asked about counts as being there."""
+        if not self._record.last:
+            raise SourceError("no timeline was read yet, and posts are looked for by what was read")
         return {uri for uri in ids if await self._is_there(uri)}
 
     async def _is_there(self, uri: str) -> bool:

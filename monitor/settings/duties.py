@@ -36,6 +36,7 @@ DUTIES: dict[str, Duty] = {
     "x": Duty(keep=30 * _DAY, verify=(_DAY, 7 * _DAY)),
     "hackernews": Duty(verify=(_DAY, 7 * _DAY, 30 * _DAY)),
     "lemmy": Duty(verify=(_DAY, 7 * _DAY, 30 * _DAY)),
+    "mastodon": Duty(verify=(_DAY, 7 * _DAY, 30 * _DAY)),  # without an access token nothing tells of deletions
 }
 
 
