@@ -45,11 +45,17 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A respect in which claims of one proposition differ. In the sentence a value takes the place of `instead_of`."""
+    """A respect in which claims of one proposition differ. In the sentence a value takes the place of `instead_of`.
+
+    `heads` are the phrases of all values with the place of their value, by what their first word is, begins with, or holds.
+    """
 
     name: str
     instead_of: str
     values: tuple[Value, ...]
+    heads: dict[str, tuple[tuple[int, Phrase], ...]]
+    prefixes: dict[str, tuple[tuple[int, Phrase], ...]]
+    inside: dict[str, tuple[tuple[int, Phrase], ...]]
 
 
 def load_differences(
@@ -68,8 +74,20 @@ def load_differences(
         if not 0 < len(fields["values"]) <= _MOST:
             raise TopicError(f"{place}: values are 1 to {_MOST} names, each with the wordings by which posts speak of it")
         values = tuple(_value(value, wordings, f"{place}, {value}", cues) for value, wordings in fields["values"].items())
-        found.append(Difference(name=name, instead_of=fields["instead_of"], values=values))
+        heads, prefixes, inside = (_by_head(values, kind) for kind in ("words", "prefixes", "inside"))
+        found.append(
+            Difference(name=name, instead_of=fields["instead_of"], values=values, heads=heads, prefixes=prefixes, inside=inside)
+        )
     return tuple(found)
+
+
+def _by_head(values: Sequence[Value], kind: str) -> dict[str, tuple[tuple[int, Phrase], ...]]:
+    found: dict[str, tuple[tuple[int, Phrase], ...]] = {}
+    for number, value in enumerate(values):
+        for phrase in value.phrases:
+            for head in getattr(phrase[0], kind):
+                found[head] = (*found.get(head, ()), (number, phrase))
+    return found
 
 
 def _value(name: Any, raw: Any, where: str, cues: Mapping[str, Sequence[Phrase]]) -> Value:
