@@ -207,7 +207,11 @@ async def test_the_description_names_every_route_and_every_parameter_it_names_is
     for path, operations in document["paths"].items():
         if "get" not in operations or path.endswith("/live"):
             continue
-        where = path.replace("/mentions/{id}", "/mentions/reddit:d").replace("/claims/{id}", f"/claims/{claim_id}")
+        where = (
+            path.replace("{name}", "idle")
+            .replace("/mentions/{id}", "/mentions/reddit:d")
+            .replace("/claims/{id}", f"/claims/{claim_id}")
+        )
         wanted = [one for one in operations["get"]["parameters"] if one["in"] == "query" and one["name"] != "cursor"]
         names = [one["name"] for one in wanted]
         if path.endswith("/claims"):  # whose states are other ones
