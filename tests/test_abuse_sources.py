@@ -201,7 +201,7 @@ async def play(tmp_path_factory: pytest.TempPathFactory) -> Seen:
                 ),
             )
             # Only now, with all of them in the midst of it:
-            site.entries.append(FeedEntry(title="News", body="Exosomes cure arthritis.", id="honest-1"))
+            site.entries.append(FeedEntry(title="News", body="Our exosomes cure arthritis.", id="honest-1"))
             await receiver.got(1)
             await daemon.until("/deliveries", lambda page: sum(bool(one["attempts"]) for one in page["items"]) == len(RECEIVERS))
             seen.sources = {one["name"]: one for one in (await daemon.get("/sources"))["items"]}
