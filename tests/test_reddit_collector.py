@@ -12,8 +12,8 @@ import pytest
 
 from monitor.collectors import open_collector
 from monitor.collectors import reddit as module
-from monitor.collectors.base import Collector
-from monitor.collectors.reddit import post_of
+from monitor.collectors.base import Collector, SourceError
+from monitor.collectors.reddit import RedditCollector, post_of
 from monitor.words import Post, decode_post, encode
 from tests.standins.polling import fails, heard, poll
 from tests.standins.reddit_server import RedditServer
@@ -268,3 +268,24 @@ async def test_two_sources_at_once_do_not_disturb_each_other(reddit: RedditServe
     assert (len(first), len(second)) == (150, 1)
     await one.close()
     await two.close()
+
+
+async def test_posts_are_asked_whether_they_are_still_there(reddit: RedditServer, collector: RedditCollector) -> None:
+    def child(name: str, **data: Any) -> dict[str, Any]:
+        return {"kind": name[:2], "data": {"name": name, "title": "A title", "selftext": "exosomes", "author": "jo", **data}}
+
+    children = [
+        child("t3_a"),
+        child("t3_b", selftext="[deleted]"),
+        child("t3_c", selftext="[removed]", removed_by_category="moderator"),
+        child("t3_d", author="[deleted]"),
+        child("t1_e", body="still said"),
+    ]
+    await heard(collector)  # which fetches the token
+    reddit.next(Reply(200, json.dumps({"kind": "Listing", "data": {"children": children}}), JSON))
+    asked = ["t3_a", "t3_b", "t3_c", "t3_d", "t1_e", "t1_f"]
+    assert await collector.still_there(asked) == {"t3_a", "t1_e"}
+    assert (reddit.asked[-1].path, reddit.asked[-1].query["id"]) == ("/api/info/", ",".join(asked))
+    reddit.next(Reply(200, "{}", JSON))
+    with pytest.raises(SourceError):
+        await collector.still_there(asked)
