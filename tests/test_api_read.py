@@ -201,8 +201,16 @@ async def test_the_description_names_every_route_and_every_parameter_it_names_is
     assert (status, document["openapi"]) == (200, "3.1.0")
     assert len(document["paths"]) == 18
     values = {"since": "1h", "until": "1h", "text": "a", "limit": "5", "bucket": "hour", "event": "alert"}
-    values |= {"type": "safety", "verdict": "supported", "stance": "asks", "endpoint": "case-system", "events": "claim.new"}
+    values |= {
+        "doubtful": "true",
+        "type": "safety",
+        "verdict": "supported",
+        "stance": "asks",
+        "endpoint": "case-system",
+        "events": "claim.new",
+    }
     values |= {"types": "all", "verdicts": "supported", "min_confidence": "0.5", "endpoint_min_confidence": "1"}
+    values |= {"spreading": "10", "resurfaced_after": "1h", "max_per_hour": "5"}
     claim_id = claim_id_of("safe")
     for path, operations in document["paths"].items():
         if "get" not in operations or path.endswith("/live"):

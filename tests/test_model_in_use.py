@@ -131,7 +131,7 @@ async def test_the_judgement_of_a_stored_post_is_the_models(stream: Stream, data
         await reader.close()
     async with database.read() as connection:
         (mention,) = (await mentions.page(connection, parse_filters({}))).items
-    assert [(one.quote, one.claim) for one in mention.claims] == [("Exosomes cure arthri", "Exosomes treat gout.")]
+    assert [(one.quote, one.claim) for one in mention.claims] == [("Exosome injections c", "Exosomes treat gout.")]
 
 
 # The commands

@@ -134,10 +134,16 @@ def read(judge: Judge, key: str, text: str, n: int) -> Judged:
 
 
 SAME = [
-    ("Exosomes cure motion sickness.", "Exosomes stop motion sickness at sea."),
-    ("Exosomes protect you from radiation.", "Exosomes protect against radiation on long flights."),
+    ("Exosomes cure motion sickness.", "Exosomes prevent motion sickness."),
+    ("Exosomes end motion sickness.", "Exosomes cure seasickness and motion sickness."),
 ]
-UNLIKE = ["Exosomes cure hiccups.", "Exosomes cure fear of flying.", "Exosome therapy lets you learn languages faster."]
+UNLIKE = [
+    "Exosomes cure motion sickness.",
+    "Exosomes take away fear of flying.",
+    "Exosome drips help you learn a language faster.",
+    "Exosomes protect against sunburn.",
+    "Exosomes cure left-handedness.",
+]
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
@@ -151,12 +157,11 @@ async def test_two_wordings_of_a_claim_unknown_to_the_shipped_model_join(
 
 
 async def test_unlike_claims_unknown_to_the_shipped_model_stay_apart(judge: Judge, database: Database) -> None:
-    texts = [SAME[0][0], SAME[1][0], *UNLIKE]
-    await write(database, *(read(judge, f"p{n}", text, n) for n, text in enumerate(texts)))
+    await write(database, *(read(judge, f"p{n}", text, n) for n, text in enumerate(UNLIKE)))
     async with database.read() as connection:
         found = (await claims.page(connection, parse_filters({}))).items
-    assert len(found) == len(texts)
-    assert len({one.claim for one in found}) == len(texts)
+    assert len(found) == len(UNLIKE)
+    assert len({one.claim for one in found}) == len(UNLIKE)
 
 
 def test_the_stored_sentence_of_an_unknown_claim_holds_none_of_its_words(judge: Judge) -> None:

@@ -23,7 +23,8 @@ def _sources() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("values", _sources(), ids=lambda values: str(values["kind"]))
 def test_a_source_in_comments_is_right_and_names_every_option(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for value in values.values():
+    by_host = values.get("access_tokens", {})
+    for value in (*values.values(), *by_host.values()):
         if isinstance(value, str) and value.startswith("env:"):
             monkeypatch.setenv(value[4:], "a-secret")
     settings: type[SourceSection] = KINDS[values["kind"]]
