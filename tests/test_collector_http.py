@@ -129,6 +129,15 @@ async def test_redirects_are_followed_and_permanent_ones_told(server: ScriptedSe
     assert (await fetcher.get(f"{server.origin}/a")).moved is None
 
 
+async def test_a_token_stays_with_the_site_that_it_is_for(server: ScriptedServer, fetcher: Fetcher) -> None:
+    async with ScriptedServer() as other:
+        server.next(redirect("/here"), redirect(f"{other.origin}/there"))
+        other.next(Reply(200, "there"))
+        await fetcher.get(f"{server.origin}/a", {"Authorization": "Bearer hunter2", "Accept": "text/plain"})
+        assert [asked.headers.get("Authorization") for asked in (*server.asked, *other.asked)] == ["Bearer hunter2"] * 2 + [None]
+        assert other.asked[0].headers["Accept"] == "text/plain"
+
+
 async def test_redirects_without_end_or_sense(server: ScriptedServer, fetcher: Fetcher) -> None:
     server.next(*[redirect("/again")] * 10)
     assert "more than 5 times" in await failure(fetcher, server.origin)

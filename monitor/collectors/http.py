@@ -113,6 +113,8 @@ class Fetcher:
             there = urljoin(here, location)
             if urlsplit(there).scheme not in ("http", "https"):
                 raise SourceError(f"{place(here)} redirects to something that is not a web address; look at it in a browser")
+            if urlsplit(there)[:2] != urlsplit(here)[:2]:  # what opens one site is no other's business
+                headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
             here = there
         raise SourceError(f"{place(url)} redirects more than {MAX_REDIRECTS} times; set the final address as the source's url")
 
