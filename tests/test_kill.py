@@ -6,14 +6,12 @@ import asyncio
 import json
 import os
 import random
-import shutil
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 
-from monitor.settings.model import SHIPPED
 from tests.checker import check, embedded_url
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
 from tests.receiver import Receiver
@@ -37,12 +35,6 @@ def posts() -> list[dict[str, str]]:
     ]
 
 
-def pack_without_model(folder: Path) -> None:
-    """The shipped topic pack beside the config file, without its model: what is proven here is the way of a post."""
-    pack = "topics/exosomes"
-    shutil.copytree(SHIPPED / pack, folder / pack, ignore=shutil.ignore_patterns("model"))
-
-
 OFFERED = {("forum", str(n)) for n in range(POSTS)}
 
 
@@ -52,7 +44,6 @@ async def test_workers_and_senders_killed_while_posts_replay(tmp_path: Path, red
     dice = random.Random(7)
     async with Receiver() as receiver, AsyncExitStack() as processes:
         config = write_config(tmp_path, redis_url, store_url, receiver.url)
-        pack_without_model(tmp_path)
         server = await processes.enter_async_context(running_daemon(config, "serve"))
         parts = [DaemonProcess(config, role) for role in ("work", "work", "deliver")]
         for part in parts:
@@ -75,7 +66,6 @@ async def test_the_whole_daemon_killed_with_its_redis_server(tmp_path: Path) -> 
     dice = random.Random(11)
     async with Receiver() as receiver:
         config = write_config(tmp_path, "", "", receiver.url)
-        pack_without_model(tmp_path)
         data_dir = tmp_path / "data"
         daemon = DaemonProcess(config)
         await daemon.start()
