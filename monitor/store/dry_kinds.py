@@ -131,19 +131,22 @@ async def _resurfaced(connection: AsyncConnection, terms: Terms) -> list[tuple[s
     return [(row[0], row[1], row[1]) for row in rows]
 
 
+FIRST = (  # the columns of a `First`
+    occurrence.c.claim_id,
+    occurrence.c.mention_id,
+    mention.c.platform,
+    occurrence.c.type,
+    occurrence.c.verdict,
+    occurrence.c.confidence,
+)
+
+
 async def _spoken(connection: AsyncConnection, due: list[tuple[str, int, int]]) -> list[tuple[int, First]]:
     """The occurrence that speaks for each claim in its mention, and the step."""
     found: list[tuple[int, First]] = []
     for claim_id, number, step in due:
         rows = await connection.execute(
-            select(
-                occurrence.c.claim_id,
-                occurrence.c.mention_id,
-                mention.c.platform,
-                occurrence.c.type,
-                occurrence.c.verdict,
-                occurrence.c.confidence,
-            )
+            select(*FIRST)
             .join(mention, mention.c.id == occurrence.c.mention_id)
             .where(occurrence.c.mention_id == number, occurrence.c.claim_id == claim_id, alerting(occurrence))
             .order_by(occurrence.c.n)

@@ -19,7 +19,7 @@ from monitor.settings.alerting import speakers, wants
 from monitor.settings.endpoint import Endpoint
 from monitor.store import dry_families, dry_kinds
 from monitor.store.budgets import NEVER_WAIT, hour_of
-from monitor.store.dry_kinds import Case, First, Key
+from monitor.store.dry_kinds import FIRST, Case, First, Key
 from monitor.store.dry_rules import alerting, heard_ms, qualifies, silence_of_claims
 from monitor.store.dry_terms import Terms, TriedEndpoint
 from monitor.store.standing import NOVELTY
@@ -203,14 +203,7 @@ async def _firsts(connection: AsyncConnection, terms: Terms) -> list[First]:
 
 async def _spoken(connection: AsyncConnection, heard: CTE, wanted: ColumnElement[bool]) -> list[First]:
     rows = await connection.execute(
-        select(
-            occurrence.c.claim_id,
-            occurrence.c.mention_id,
-            mention.c.platform,
-            occurrence.c.type,
-            occurrence.c.verdict,
-            occurrence.c.confidence,
-        )
+        select(*FIRST)
         .join_from(heard, occurrence, and_(occurrence.c.mention_id == heard.c.number, occurrence.c.claim_id == heard.c.claim_id))
         .join(mention, mention.c.id == occurrence.c.mention_id)
         .where(alerting(occurrence), wanted)
