@@ -208,6 +208,7 @@ class Daemon:
             intake=self.intake,
             ready=self._unready,
             present=self._present,
+            register=lambda: self.topic.register,
             role=role,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from monitor.settings import Settings
-from monitor.store import Database, StoreError, alerts, claims, mentions, parse_filters
+from monitor.store import Database, StoreError, alerts, claims, inbox, mentions, parse_filters
 from monitor.store.database import _alembic
 from monitor.store.tables import metadata
 
@@ -49,7 +49,17 @@ _FIRST = """
     """
 _SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
 _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
-ROWS = {"0001": _FIRST, "0002": _FIRST, "0003": _FIRST + _SPENT, "0004": _FIRST + _SPENT + _REVIEWED}
+_ASSIGNED = (
+    ";\nUPDATE alert SET assignee = 'ann', state = 'done' WHERE id = 9"
+    ";\nINSERT INTO alert_review (id, alert_id, at_ms, action, reviewer, assignee) VALUES (1, 9, 7, 'assign', 'ben', 'ann')"
+)
+ROWS = {
+    "0001": _FIRST,
+    "0002": _FIRST,
+    "0003": _FIRST + _SPENT,
+    "0004": _FIRST + _SPENT + _REVIEWED,
+    "0008": _FIRST + _SPENT + _REVIEWED + _ASSIGNED,
+}
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
 _TAGS = "'{claim:c_1,platform:forum,source:s,stance:asserts,type:regulatory_status,verdict:contradicted}'"
@@ -62,6 +72,8 @@ INDEX = {
     ("0003", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
     ("0004", "sqlite"): _FTS5,
     ("0004", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
+    ("0008", "sqlite"): _FTS5,
+    ("0008", "postgresql"): f"INSERT INTO mention_search (id, words, tags) VALUES (7, {_WORDS}, {_TAGS})",
 }
 FOUND: tuple[dict[str, list[str]], ...] = (
     {"text": ["bread"]},
@@ -98,6 +110,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
         (mention,) = (await mentions.page(connection, parse_filters({}))).items
         (claim,) = (await claims.page(connection, parse_filters({}))).items
         (alert,) = (await alerts.page(connection, parse_filters({}))).items
+        (task,) = (await inbox.page(connection, parse_filters({}))).items
         for given in FOUND:
             assert len((await mentions.page(connection, parse_filters(given))).items) == 1, given
         for given in NOT_FOUND:
@@ -108,6 +121,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     assert mention.claims[0].why.startswith("read as approved")
     assert mention.claims[0].why.count("register entry") <= 1
     assert alert.claim_id == "c_1"
+    assert (task.state, task.assignee) == (("done", "ann") if revision >= "0008" else ("open", None))
 
 
 async def test_the_migrations_make_what_the_tables_describe(database: Database) -> None:

@@ -13,11 +13,14 @@ from monitor.intake import Intake
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
+from monitor.topic.register import Register
 
 # Says which parts cannot do their work now, in words that anybody may read ("database"); none where all is well.
 Readiness = Callable[[], Awaitable[Sequence[str]]]
 # Says by which versions of classifier and register posts are judged now.
 Presently = Callable[[], Awaitable[Present]]
+# The evidence register that holds now.
+RegisterNow = Callable[[], Register]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Parts:
     intake: Intake
     ready: Readiness
     present: Presently
+    register: RegisterNow
     role: str
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -30,6 +30,7 @@ _DONE = {
     "unmute": "unmuted {id}",
     "merge": "merged {id} into {now}; what is heard of either is of that claim",
     "split": "split {now} off from {id}",
+    "note": "noted on {id}",
 }
 
 

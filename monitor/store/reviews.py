@@ -17,7 +17,7 @@ from monitor.store.tables import alert, claim, claim_author, claim_move, mention
 from monitor.store.upsert import upsert
 from monitor.words import MAX_ID, claim_id_of, now_ms, public_id, rfc3339
 
-Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "split"]
+Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "split", "note"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FOR_GOOD = 1 << 62  # milliseconds: a mute without an end
 
@@ -56,16 +56,22 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 async def judge(
     connection: AsyncConnection,
     claim_id: str,
-    action: Literal["confirm", "dismiss", "reopen", "mute", "unmute"],
+    action: Literal["confirm", "dismiss", "reopen", "mute", "unmute", "note"],
     reviewer: str,
     note: str | None = None,
     until_ms: int | None = None,
 ) -> str:
-    """Confirms, dismisses, reopens, mutes (until a time, or for good) or unmutes a claim; the id that it goes by now.
+    """Confirms, dismisses, reopens, mutes (until a time, or for good) or unmutes a claim, or only notes something on it; the id
+    that it goes by now.
 
     A dismissed or muted claim raises nothing. Raises ReviewError.
     """
     (claim_id,) = await _locked(connection, claim_id)
+    if action == "note":
+        if not note:
+            raise ReviewError("a note needs words: say them as note")
+        await _note(connection, claim_id, action, reviewer, note)
+        return claim_id
     if action == "mute":
         if until_ms is not None and until_ms <= now_ms():
             raise ReviewError("a mute ends in the future; give a later time, or none to mute for good")
