@@ -145,7 +145,7 @@ async def test_search_follows_what_is_typed_and_marks_the_quotes(api: Api, brows
         await shown.until("document.querySelectorAll('#results .list > li').length === 2")
         assert await shown.page.locator("mark.contradicted").all_inner_texts() == ["approved by the FDA", "FDA approved"]
         await shown.until("location.search === '?text=appro*'")
-        await shown.page.get_by_text("Platform", exact=True).click()
+        await shown.page.locator("summary", has_text="Platform").click()
         await shown.page.get_by_label("tiktok").check()
         await shown.until("document.querySelectorAll('#results .list > li').length === 1")
         assert await shown.page.get_by_label("Words in the text").input_value() == "appro"
@@ -218,9 +218,9 @@ async def test_an_alert_is_assigned_and_done(api: Api, browser: Any) -> None:
         await shown.page.get_by_role("button", name="Keep").click()
         await shown.page.get_by_role("button", name="Take").first.click()
         await shown.page.get_by_text("with Ann").wait_for()
-        await shown.page.get_by_text("Assign", exact=True).nth(1).click()
-        await shown.page.get_by_label("To", exact=True).nth(1).fill("Ben")
-        await shown.page.get_by_role("button", name="Assign", exact=True).last.click()
+        await shown.page.locator(".inbox summary").nth(1).click()
+        await shown.page.get_by_label("To", exact=True).locator("visible=true").fill("Ben")
+        await shown.page.get_by_role("button", name="Assign", exact=True).click()
         await shown.page.get_by_text("with Ben").wait_for()
         await shown.page.get_by_role("button", name="Done").first.click()
         await shown.page.get_by_text("1 open alert").wait_for()

@@ -17,7 +17,7 @@ from monitor.store import Connection, Filters, claims, detail, inbox, overview
 from monitor.store.detail import ClaimDetail
 from monitor.store.filters import CLAIM_FILTER_NAMES, MAX_LIMIT
 from monitor.store.reviewing import ReviewRequest, carry_out
-from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
+from monitor.store.reviews import ACTIONS, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page, now_ms, parse_time, rfc3339
 
@@ -72,9 +72,7 @@ async def post_review(request: web.Request) -> web.Response:
             if fields.get("alerts") == "done":
                 for number in await inbox.open_of_claim(connection, now):
                     await inbox.handle(connection, number, "done", reader or forms.NOBODY, note=asked.note or "")
-    except NoSuchClaimError as error:
-        raise Problem(404, str(error)) from None
-    except ReviewError as error:
+    except ReviewError as error:  # where it is this claim that is not there, its page says so
         status = 409 if isinstance(error, ReviewConflictError) else 400
         return await _claim(request, name, Filters(limit=PLACES), status=status, wrong=str(error), filled=dict(fields))
     await request.app[PARTS].stream.signal(*(Signal(kind="claim", id=one) for one in dict.fromkeys((name, now))))
@@ -93,13 +91,15 @@ async def get_case(request: web.Request) -> web.Response:
         claim = await _found(connection, name_in_path(request, "id"), Filters(limit=MAX_LIMIT))
         kept = await captures(connection, claim.occurrences.items)
     entry = parts.register().get(claim.entry)
-    told = [place for place in claim.occurrences.items[::-1] if place.state != "deleted"]
+    kept_places = [place for place in claim.occurrences.items[::-1] if place.state != "deleted"]
+    told = [place for place in kept_places if place.put_forward]
     return page(
         request,
         "case.html",
         claim=claim,
         places=told,
-        deleted=len(claim.occurrences.items) - len(told),
+        others=len(kept_places) - len(told),
+        deleted=len(claim.occurrences.items) - len(kept_places),
         kept=kept,
         entry=entry,
         made=rfc3339(now_ms()),

@@ -134,14 +134,16 @@ async function search(form, typing) {
 }
 
 function searchable(form) {
+  let typing = false; // whether the words have changed since they were last sent as they are
   form.classList.add("scripted");
   form.addEventListener("input", (event) => {
     clearTimeout(typed);
-    const typing = event.target.name === "text";
-    typed = setTimeout(() => search(form, typing), typing ? TYPING_MS : 0);
+    const words = event.target.name === "text";
+    typing ||= words;
+    typed = setTimeout(() => search(form, typing), words ? TYPING_MS : 0);
     name(event.target.closest("details"));
   });
-  form.addEventListener("submit", (event) => { event.preventDefault(); search(form, false); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); typing = false; search(form, false); });
   form.addEventListener("keydown", (event) => {
     const choice = event.key === "Escape" && event.target.closest("details[open]");
     if (choice) { choice.open = false; choice.querySelector("summary").focus(); }
