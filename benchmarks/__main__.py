@@ -28,6 +28,7 @@ SUBJECTS = {
     "arrival": "arrival",
     "deliver": "deliver",
     "start": "start",
+    "pages": "pages",
 }
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -12,7 +12,7 @@ import pytest
 
 WIDE, PHONE, NARROW = (1280, 900), (390, 844), (360, 740)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_MS = 10_000  # the machine may be busy; nothing waits so long when all is well
+PATIENCE_MS = 60_000  # the machine may be busy; nothing waits so long when all is well
 
 
 def chromium() -> str | None:

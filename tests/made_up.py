@@ -79,7 +79,6 @@ async def fill(database: Database, posts: Sequence[Judged]) -> None:
             "bluesky-tag": "bluesky",
             "fda-press": "feed",
             "skincare-reddit": "reddit",
-            "tiktok-tag": "api",
             "trade-press": "feed",
         }
         await sources.declare(connection, names)

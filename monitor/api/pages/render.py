@@ -121,6 +121,7 @@ def page(request: web.Request, name: str, status: int = 200, **values: Any) -> w
         **values,
     )
     answer = web.Response(text=html, status=status, content_type="text/html")
+    answer.enable_compression()  # tells nobody the form's word: with `SameSite=Strict` no other site can ask in a reader's name
     if is_new and 'name="form"' in html:  # whoever only reads is given no cookie
         forms.remember(request, answer, forms.COOKIE, session)
     return answer

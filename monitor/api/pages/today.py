@@ -39,6 +39,10 @@ class Past:
         self._days: list[DayCount] = []
         self._read_at = -_KEPT_S
 
+    def forget(self) -> None:
+        """The next one asked for is read."""
+        self._days = []
+
     async def days(self, connection: Connection, today: int) -> list[DayCount]:
         """The DAYS - 1 days before today, in order."""
         fresh = self._days and self._days[-1].day == today - 1 and time.monotonic() - self._read_at < _KEPT_S
