@@ -30,10 +30,10 @@ MAX_BYTES = 300_000
 KEPT = (
     ("today", "/", WIDE, "light", 1000),
     ("today-phone-dark", "/", PHONE, "dark", 844),
-    ("claim", "/claims/{claim}", WIDE, "light", 1100),
+    ("claim", "/claims/{claim}", WIDE, "light", 960),
     ("mentions", "/mentions?text=approv*", WIDE, "dark", 900),
     ("alerts", "/alerts", WIDE, "light", 900),
-    ("case", "/claims/{claim}/case", WIDE, "light", 1100),
+    ("case", "/claims/{claim}/case", WIDE, "light", 1000),
 )
 PAGES = {
     "today": "/",
@@ -81,6 +81,8 @@ async def _take(api: Api, browser: Any, file: Path, path: str, size: tuple[int, 
         await shown.go(path)
         await shown.page.wait_for_timeout(300)
         await shown.page.screenshot(path=str(file), full_page=height is None)
+        if height is not None and file.stat().st_size > MAX_BYTES:
+            raise SystemExit(f"{file.name} has more than {MAX_BYTES:,} bytes; show less of the page")
         print(file.name, file.stat().st_size, f"overflow {await shown.overflow()}", *shown.errors)
 
 

@@ -304,6 +304,7 @@ async def test_the_case_file_prints_what_was_captured_and_forgets_what_was_delet
             "https://example.org/notice",
             "https://example.org/a",
             "Posts that carry it",
+            "UTC",
         ):
             assert wanted in text
         assert not await shown.page.locator("header").is_visible()
