@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check bench train lint types lock clean
+.PHONY: run demo test check bench train pictures lint types lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -18,6 +18,10 @@ check: lint types test
 # BENCH="stream store" runs some; BENCH=--full takes tens of minutes; BENCH="--patience 30" waits for a quiet machine.
 bench: .benchvenv/bench
 	.benchvenv/bin/python -m benchmarks $(BENCH)
+
+# The pictures of docs/pages.md, in the Chromium that the system has.
+pictures: .venv/dev
+	$(BIN)/python -m tests.pictures
 
 lint: .venv/dev
 	$(BIN)/ruff check .

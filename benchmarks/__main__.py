@@ -30,6 +30,7 @@ SUBJECTS = {
     "deliver": "deliver",
     "start": "start",
     "matching": "matching",
+    "pages": "pages",
 }
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -224,6 +224,7 @@ class Daemon:
             ready=self._unready,
             present=self._present,
             authorities=lambda: self.topic.lexicon.authorities,
+            register=lambda: self.topic.register,
             role=role,
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from monitor.intake import Intake, Pseudonyms
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
+from monitor.topic.register import Citation, Entry, Register
 
 ENDPOINT = {
     "name": "case-system",
@@ -24,6 +26,39 @@ ENDPOINT = {
     "secret": "whsec_" + "A" * 42 + "A=",
     "allow_private": True,
 }
+
+
+# Two entries: one that decides the claims of `samples.occurrence` whose identity is "approved", and an old one without scope.
+REGISTER = Register(
+    (
+        Entry(
+            id="approved",
+            type="regulatory_status",
+            claim="An exosome product is approved by the US FDA.",
+            verdicts={"US": "contradicted", "UK": "unsupported"},
+            as_of=dt.date(2026, 2, 1),
+            citations=(
+                Citation(
+                    id="notice", citation="A public notice on exosome products", url="https://example.org/notice",
+                    kind="regulator", year=2019,
+                ),
+                Citation(id="memory", citation="A talk", url=None, kind="opinion", mark="from memory"),
+            ),
+            scope={"route": ("injected",)},
+            note="Holds for every product.",
+        ),
+        Entry(
+            id="glow",
+            type="skin_efficacy",
+            claim="Exosomes make skin glow.",
+            verdicts={"global": "unsupported"},
+            as_of=dt.date(2020, 1, 1),
+            citations=(
+                Citation(id="trial", citation="A small trial", url="https://example.org/trial", kind="controlled trial", n=12),
+            ),
+        ),
+    )
+)  # fmt: skip
 
 
 class Words:
@@ -66,7 +101,7 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: Database, redis_url: str, *, token: str = "") -> AsyncIterator[Api]:
+async def serving(database: Database, redis_url: str, *, token: str = "", register: Register | None = None) -> AsyncIterator[Api]:
     """The server, until the end of the block."""
     settings = Settings(api={"token": token}, endpoint=[ENDPOINT])
     stream = await Stream.open(redis_url)
@@ -85,6 +120,7 @@ async def serving(database: Database, redis_url: str, *, token: str = "") -> Asy
         intake=Intake(stream, Words(), Pseudonyms("pseudonym", b"key")),
         ready=ready,
         present=present,
+        register=lambda: REGISTER if register is None else register,
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -82,9 +83,14 @@ async def test_logging_in_gives_a_cookie_that_is_not_the_token(locked: Api) -> N
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
-    assert "New claims" in await locked.page("/")
+    page = await locked.page("/")
+    assert "New claims" in page
     assert (await locked.get("/api/v1/mentions"))[0] == 200
     async with locked.client.post(locked.url + "/logout", allow_redirects=False) as answer:
+        assert answer.status == 403, "a form of another page logs nobody out"
+    word = re.search(r'name="form" value="([0-9a-f]{64})"', page)
+    assert word
+    async with locked.client.post(locked.url + "/logout", data={"form": word[1]}, allow_redirects=False) as answer:
         assert answer.status == 303
     assert (await locked.get("/api/v1/mentions"))[0] == 401
 
@@ -146,7 +152,7 @@ async def test_every_answer_carries_the_headers_that_keep_browsers_careful(api: 
     for path in ("/", "/api/v1/mentions", "/nothing", "/healthz", "/static/live.js", "/metrics", "/live"):
         async with api.client.get(api.url + path) as answer:
             assert answer.headers["X-Content-Type-Options"] == "nosniff", path
-            assert answer.headers["Referrer-Policy"] == "no-referrer", path
+            assert answer.headers["Referrer-Policy"] == ("same-origin" if path == "/" else "no-referrer"), path
             assert answer.headers["Server"] == "exowatch", path
     async with api.client.get(api.url + "/") as answer:
         policy = answer.headers["Content-Security-Policy"]

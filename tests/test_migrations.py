@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from monitor.settings import Settings
-from monitor.store import Database, StoreError, alerts, claims, mentions, parse_filters, sources
+from monitor.store import Database, StoreError, alerts, claims, inbox, mentions, parse_filters, sources
 from monitor.store.database import _alembic
 from monitor.store.tables import metadata
 
@@ -59,6 +59,10 @@ _IN_USE = (
     ";\nINSERT INTO register_version (version, at_ms, files) VALUES ('r1', 4, '{}')"
     ";\nINSERT INTO register_use (at_ms, version) VALUES (4, 'r1')"
 )
+_ASSIGNED = (
+    ";\nUPDATE alert SET assignee = 'ann', state = 'done' WHERE id = 9"
+    ";\nINSERT INTO alert_review (id, alert_id, at_ms, action, reviewer, assignee) VALUES (1, 9, 7, 'assign', 'ben', 'ann')"
+)
 ROWS = {
     "0001": _FIRST + _GAPS,
     "0002": _FIRST + _GAPS,
@@ -67,6 +71,7 @@ ROWS = {
     "0005": _FIRST + _GAPS + _SPENT + _REVIEWED + _IN_USE,
     "0006": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED,
     "0007": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING,
+    "0008": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _ASSIGNED,
 }
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
@@ -117,6 +122,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
         (claim,) = (await claims.page(connection, parse_filters({}))).items
         (alert,) = (await alerts.page(connection, parse_filters({}))).items
         gaps = [(gap.at, gap.what) for source in await sources.listing(connection) for gap in source.gaps]
+        (task,) = (await inbox.page(connection, parse_filters({}))).items
         for given in FOUND:
             assert len((await mentions.page(connection, parse_filters(given))).items) == 1, given
         for given in NOT_FOUND:
@@ -128,6 +134,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     assert mention.claims[0].why.count("register entry") <= 1
     assert alert.claim_id == "c_1"
     assert gaps == ([("2026-11-22T10:00:00.000Z", "possible gap")] if revision < "0006" else [])
+    assert (task.state, task.assignee) == (("done", "ann") if revision >= "0008" else ("open", None))
 
 
 async def test_the_migrations_make_what_the_tables_describe(database: Database) -> None:

@@ -137,4 +137,4 @@ async def test_what_was_dismissed_or_muted_is_gone_from_the_first_page_and_its_o
     assert "The claim approved." not in page
     page = await api.page(f"/claims/{SAFE}")
     assert "&lt;script&gt;a joke" in page
-    assert "<code>dismiss</code>" in page
+    assert "<b>dismiss</b>" in page

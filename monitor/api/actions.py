@@ -13,7 +13,7 @@ from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
 from monitor.store import deliveries, delivery_log, parse_filters
-from monitor.store.reviewing import ReviewRequest, carry_out
+from monitor.store.reviewing import ReviewRequest, carry_out, changed_by
 from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import Post, now_ms, stored_id
@@ -60,7 +60,7 @@ async def post_mentions(request: web.Request) -> web.Response:
 
 
 async def post_review(request: web.Request) -> web.Response:
-    """Confirms, dismisses, reopens, mutes, unmutes, merges, unmerges or splits a claim; answers with the one that then holds."""
+    """Confirms, dismisses, reopens, mutes, unmutes, merges, unmerges, splits or notes on a claim; answers what then holds."""
     ask(request, filters=())
     name = name_in_path(request, "id")
     parts = request.app[PARTS]
@@ -75,9 +75,7 @@ async def post_review(request: web.Request) -> web.Response:
         raise Problem(409, str(error)) from None
     except ReviewError as error:
         raise Problem(400, str(error)) from None
-    other = (found.reviews[-1].detail or {}) if found.reviews else {}
-    changed = dict.fromkeys((name, found.id, *(other[way] for way in ("from", "into") if way in other)))
-    await parts.stream.signal(*(Signal(kind="claim", id=one) for one in changed))
+    await parts.stream.signal(*(Signal(kind="claim", id=one) for one in changed_by(name, found)))
     return answer(found)
 
 

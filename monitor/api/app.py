@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
-from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness
+from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness, RegisterNow
 from monitor.api.problems import problems
 from monitor.intake import Intake
 from monitor.settings import Settings
@@ -25,6 +25,7 @@ def make_app(
     intake: Intake,
     ready: Readiness,
     present: Presently,
+    register: RegisterNow,
     authorities: Authorities = dict,
     role: str = "serve",
 ) -> web.Application:
@@ -32,7 +33,8 @@ def make_app(
 
     Run it without aiohttp's access log: `?token=` of /live would stand in it.
     """
-    app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
+    middlewares = [pages.show_errors, problems, pages.offer_login, guard.guard]
+    app = web.Application(middlewares=middlewares, client_max_size=actions.MAX_BODY)
     app[PARTS] = Parts(
         settings=settings,
         database=database,
@@ -41,18 +43,16 @@ def make_app(
         ready=ready,
         present=present,
         authorities=authorities,
+        register=register,
         role=role,
     )
+    pages.prepare(app)
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)
     app.add_routes(
         [
-            web.get("/", pages.get_first_page),
-            web.get("/claims/{id}", pages.get_claim_page),
-            web.get("/login", pages.get_login),
-            web.post("/login", pages.post_login),
-            web.post("/logout", pages.post_logout),
+            *pages.ROUTES,
             web.static("/static", STATIC),
             web.get("/healthz", health.get_health),
             web.get("/readyz", health.get_readiness),

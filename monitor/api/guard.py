@@ -54,6 +54,8 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
     headers["Referrer-Policy"] = "no-referrer"
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if response.content_type == "text/html":
+        # Other sites are told nothing either; with no-referrer a browser sends our own forms as from nowhere (`Origin: null`).
+        headers["Referrer-Policy"] = "same-origin"
         headers["Content-Security-Policy"] = _CONTENT_POLICY
         headers["X-Frame-Options"] = "DENY"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -13,6 +13,7 @@ from monitor.intake import Intake
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
+from monitor.topic.register import Register
 
 # Says which parts cannot do their work now, in words that anybody may read ("database"); none where all is well.
 Readiness = Callable[[], Awaitable[Sequence[str]]]
@@ -20,6 +21,8 @@ Readiness = Callable[[], Awaitable[Sequence[str]]]
 Presently = Callable[[], Awaitable[Present]]
 # The jurisdictions of the authorities that propositions of the present lexicon name, by key.
 Authorities = Callable[[], Mapping[str, str]]
+# The evidence register that holds now.
+RegisterNow = Callable[[], Register]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class Parts:
     ready: Readiness
     present: Presently
     authorities: Authorities
+    register: RegisterNow
     role: str
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -31,6 +31,7 @@ _DONE = {
     "merge": "merged {id} into {now}; what is heard of either is of that claim",
     "unmerge": "took the merge of {id} back; it is a claim of its own again",
     "split": "split {now} off from {id}",
+    "note": "noted on {id}",
 }
 
 

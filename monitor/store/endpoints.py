@@ -95,6 +95,12 @@ async def spend_until(connection: AsyncConnection, name: str, until_ms: float) -
     await connection.execute(update(endpoint).where(endpoint.c.name == name).values(spent_until_ms=until_ms))
 
 
+async def reasons(connection: AsyncConnection) -> dict[str, str]:
+    """Why endpoints are failing or disabled, by name, in the words for the operator."""
+    rows = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.reason.is_not(None)))
+    return {row.name: row.reason for row in rows}
+
+
 async def endpoint_statuses(connection: AsyncConnection, configured: Sequence[Endpoint]) -> list[EndpointStatus]:
     """Every configured endpoint as users read it, in that order; one that was never sent to is ok."""
     names = [one.name for one in configured]

@@ -85,6 +85,12 @@ async def carry_out(
     return Reviewed(**msgspec.structs.asdict(found), warning=warning or msgspec.UNSET)
 
 
+def changed_by(claim_id: str, now: ClaimDetail) -> list[str]:
+    """The ids of the claims that the review just made of a claim has changed: it, the one that holds now, the other one."""
+    other = (now.reviews[-1].detail or {}) if now.reviews else {}
+    return list(dict.fromkeys((claim_id, now.id, *(other[way] for way in ("from", "into") if way in other))))
+
+
 async def _warning(connection: AsyncConnection, claim_id: str, into: str, authorities: Mapping[str, str]) -> str | None:
     """In what two claims that are to be merged differ, of what makes two claims of what else is one; None where in nothing."""
     await check_there(connection, (claim_id, into))

@@ -45,7 +45,7 @@ __all__ = [
     "unmerge",
 ]
 
-Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "unmerge", "split"]
+Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "unmerge", "split", "note"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FOR_GOOD = 1 << 62  # milliseconds: a mute without an end
 
@@ -74,12 +74,13 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 async def judge(
     connection: AsyncConnection,
     claim_id: str,
-    action: Literal["confirm", "dismiss", "reopen", "mute", "unmute"],
+    action: Literal["confirm", "dismiss", "reopen", "mute", "unmute", "note"],
     reviewer: str,
     note: str | None = None,
     until_ms: int | None = None,
 ) -> str:
-    """Confirms, dismisses, reopens, mutes (until a time, or for good) or unmutes a claim; the id that it goes by now.
+    """Confirms, dismisses, reopens, mutes (until a time, or for good) or unmutes a claim, or only notes something on it; the id
+    that it goes by now.
 
     A dismissed or muted claim raises nothing. What is confirmed is confirmed with all its occurrences, also those that were
     joined to it as the likeliest. Raises ReviewError.
@@ -89,6 +90,11 @@ async def judge(
         return await carrying(connection, _doubtful(ids[0])) if action == "confirm" else ()
 
     (claim_id,) = await hold(connection, [claim_id], doubtful)
+    if action == "note":
+        if not note:
+            raise ReviewError("a note needs words: say them as note")
+        await _note(connection, claim_id, action, reviewer, note)
+        return claim_id
     if action == "mute":
         if until_ms is not None and until_ms <= now_ms():
             raise ReviewError("a mute ends in the future; give a later time, or none to mute for good")

@@ -238,9 +238,26 @@ alert = Table(
     Column("occurrence_n", SmallInteger),
     Column("subject", JSON),  # what an alert without a claim speaks of: a source, an endpoint, items
     Column("summary", Text, nullable=False),  # never a post's own words
+    Column("state", Text, nullable=False, server_default="open"),  # open | done
+    Column("assignee", Text),  # who has it in hand
 )
 Index(None, alert.c.kind, alert.c.id)
 Index(None, alert.c.claim_id, alert.c.id)
+Index("ix_alert_open", alert.c.id, sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"))
+
+# What people did with alerts (assigned, done), the newest last: nothing is ever changed here.
+alert_review = Table(
+    "alert_review",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("alert_id", BigInteger, ForeignKey("alert.id"), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("assignee", Text),  # whom it was given to
+    Column("note", Text),
+)
+Index(None, alert_review.c.alert_id, alert_review.c.id)
 
 delivery = Table(
     "delivery",

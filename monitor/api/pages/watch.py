@@ -1,0 +1,88 @@
+"""What the daemon listens to and whom it tells: sources; endpoints with their deliveries."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from aiohttp import web
+
+from monitor.api.pages import forms
+from monitor.api.pages.looking import Choice, choice, looking
+from monitor.api.pages.render import page
+from monitor.api.parts import PARTS
+from monitor.api.problems import Problem
+from monitor.api.queries import ask, name_in_path
+from monitor.store import alerts, deliveries, endpoints, sources
+from monitor.stream import Signal
+from monitor.words import DELIVERY_STATES, Delivery, DeliveryState, Page, now_ms, parse_time, stored_id
+
+SHOWN = 40
+_ORDER = ("down", "failing", "silent", "waiting", "ok", "off")
+
+
+async def get_sources(request: web.Request) -> web.Response:
+    """Every source, those that are unwell first."""
+    ask(request, filters=())
+    async with request.app[PARTS].database.read() as connection:
+        found = await sources.listing(connection)
+    found.sort(key=lambda one: (_ORDER.index(one.state), one.name))
+    now = now_ms()
+    since = {one.name: (now - parse_time(one.last_success)) / 1000 for one in found if one.last_success}
+    return page(request, "sources.html", sources=found, since=since)
+
+
+async def get_endpoints(request: web.Request) -> web.Response:
+    """Every endpoint, and the deliveries that are asked for, newest first."""
+    parts = request.app[PARTS]
+    names = [one.name for one in parts.settings.endpoint]
+    asked = looking(request, ("cursor",), {"endpoint": (), "state": DELIVERY_STATES, "sent": ()}, limit=SHOWN)
+    state = cast(DeliveryState | None, asked.mine.get("state", [None])[-1])
+    name = asked.mine.get("endpoint", [None])[-1]
+    found: Page[Delivery] = Page(items=[], next=None)
+    async with parts.database.read() as connection:
+        statuses = await deliveries.endpoint_statuses(connection, parts.settings.endpoint)
+        reasons = await endpoints.reasons(connection)
+        if asked.wrong is None:
+            found = await deliveries.page(connection, asked.filters, endpoint=name, state=state)
+        told = await alerts.load(connection, [n for one in found.items if (n := stored_id("a", one.alert_id)) is not None])
+    return page(
+        request,
+        "endpoints.html",
+        400 if asked.wrong else 200,
+        asked=asked,
+        endpoints=[(one, of) for one, of in zip(statuses, parts.settings.endpoint, strict=True)],
+        reasons=reasons,
+        found=found,
+        told={one.alert.id: one.alert for one in told.values()},
+        sent=asked.first("sent"),
+        choices=[Choice("endpoint", "Endpoint", {one: one for one in names}), choice("state", DELIVERY_STATES)],
+    )
+
+
+async def post_test(request: web.Request) -> web.Response:
+    """Puts a signed test alert on its way to one endpoint."""
+    name = name_in_path(request, "name")
+    await forms.posted(request)
+    parts = request.app[PARTS]
+    endpoint = next((one for one in parts.settings.endpoint if one.name == name), None)
+    if endpoint is None:
+        raise Problem(404, "there is no endpoint with this name")
+    async with parts.database.write() as connection:
+        number = await deliveries.raise_test(connection, endpoint)
+        delivery = await deliveries.find(connection, number)
+    if delivery is not None:
+        await parts.stream.signal(Signal(kind="alert", id=delivery.alert_id))  # wakes the sender and open pages
+    return forms.go("/endpoints?sent=test")
+
+
+async def post_redeliver(request: web.Request) -> web.Response:
+    """Sends a dead or delivered delivery once more."""
+    number = stored_id("d", name_in_path(request, "id"))
+    fields = await forms.posted(request)
+    delivery = None
+    if number is not None:
+        async with request.app[PARTS].database.write() as connection:
+            delivery = await deliveries.redeliver(connection, number, now_ms())
+    if delivery is None:
+        raise Problem(404, "there is no delivery with this id")
+    return forms.go(fields.get("next", "/endpoints"))
