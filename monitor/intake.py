@@ -5,12 +5,9 @@ Collectors, `exowatch replay`, the demo and `POST /api/v1/mentions` all come thr
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +15,11 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor import words
+from monitor.datadir import kept_key
 from monitor.settings import Settings
 from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
-_KEY_BYTES = 64
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
@@ -115,32 +112,15 @@ def pseudonyms_of(settings: Settings) -> Pseudonyms:
 
 
 def _key_file(file: Path) -> bytes:
-    """The key in the file, which is made where it is missing: whole or not at all, and once. Raises PseudonymsError."""
+    """The key in the file, which is made where it is missing. Raises PseudonymsError."""
     try:
-        if not file.exists():
-            _make_key(file)
-        key = file.read_bytes()
+        return kept_key(file)
     except OSError as error:
         raise PseudonymsError(f"the pseudonyms' key {file} cannot be read or made: {error.strerror}") from None
-    if len(key.strip()) < _KEY_BYTES:
+    except ValueError:
         raise PseudonymsError(
             f"{file} holds no key for pseudonyms; put its copy back, set privacy.key, or remove it for a new one"
-        )
-    return key
-
-
-def _make_key(file: Path) -> None:
-    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(secrets.token_hex(_KEY_BYTES // 2).encode())
-            out.flush()
-            os.fsync(out.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
-            os.link(new, file)
-    finally:
-        new.unlink()
+        ) from None
 
 
 def post_from(raw: Any) -> Post:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from monitor.api.access import caller_of, needs
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
@@ -20,7 +21,7 @@ from monitor.words import Post, now_ms, stored_id
 
 MAX_BODY = 5_000_000  # bytes
 MAX_POSTS = 1_000
-SOURCE = "api"  # what posts handed in here say as their source, and reviews that name nobody as their reviewer
+SOURCE = "api"  # what posts handed in here say as their source
 _PORTION = 100  # posts matched and published at a time, so that one large request does not hold up the others
 
 
@@ -59,6 +60,7 @@ async def post_mentions(request: web.Request) -> web.Response:
     return answer(taken, status=202)
 
 
+@needs("review")
 async def post_review(request: web.Request) -> web.Response:
     """Confirms, dismisses, reopens, mutes, unmutes, merges or splits a claim; answers with the claim that then holds."""
     ask(request, filters=())
@@ -67,7 +69,7 @@ async def post_review(request: web.Request) -> web.Response:
     asked = _review_of(_read_json(await request.read()))
     try:
         async with parts.database.write() as connection:
-            claim_id = await carry_out(connection, name, asked, reviewer=SOURCE)
+            claim_id = await carry_out(connection, name, asked, reviewer=caller_of(request).name)
             found = await detail.find(connection, claim_id, Filters())
     except NoSuchClaimError as error:
         raise Problem(404, str(error)) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
+from monitor.api.access import Access
 from monitor.api.parts import PARTS, Parts, Presently, Readiness
 from monitor.api.problems import problems
 from monitor.intake import Intake
@@ -26,15 +27,18 @@ def make_app(
     ready: Readiness,
     present: Presently,
     role: str = "serve",
+    login_key: bytes | None = None,
 ) -> web.Application:
     """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
 
-    Run it without aiohttp's access log: `?token=` of /live would stand in it.
+    `login_key` signs the logins of named tokens; without one they end with the process. Run it without aiohttp's access log:
+    `?token=` of /live would stand in it.
     """
     app = web.Application(middlewares=[problems, pages.offer_login, guard.guard], client_max_size=actions.MAX_BODY)
     app[PARTS] = Parts(
         settings=settings, database=database, stream=stream, intake=intake, ready=ready, present=present, role=role
     )
+    app[guard.ACCESS] = Access(settings, login_key)
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)

@@ -11,7 +11,8 @@ import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.api.guard import COOKIE, LOGIN_DAYS, login_cookie, same
+from monitor.api.access import LOGIN_DAYS
+from monitor.api.guard import ACCESS, COOKIE
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, name_in_path
@@ -90,7 +91,7 @@ async def get_first_page(request: web.Request) -> web.Response:
         unwell=sum(one.state in _UNWELL for one in all_sources),
         mentions_today=sum(bucket.mentions for bucket in hours),
         now=now_ms(),
-        logged_in=bool(parts.token),
+        logged_in=parts.locked,
     )
 
 
@@ -103,12 +104,12 @@ async def get_claim_page(request: web.Request) -> web.Response:
     if found is None:
         raise Problem(404, "there is no claim with this id")
     most = max((day.mentions for day in found.timeline), default=1)
-    return _page("claim.html", claim=found, most=most, later=filters.cursor is not None, logged_in=bool(parts.token))
+    return _page("claim.html", claim=found, most=most, later=filters.cursor is not None, logged_in=parts.locked)
 
 
 async def get_login(request: web.Request) -> web.Response:
     """The form to log in."""
-    if not request.app[PARTS].token:
+    if not request.app[PARTS].locked:
         raise web.HTTPSeeOther("/")
     return login_form(request.query.get("next", "/"))
 
@@ -133,19 +134,19 @@ async def offer_login(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def post_login(request: web.Request) -> web.Response:
-    """Takes the token and gives a cookie in its place."""
-    token = request.app[PARTS].token
+    """Takes a token and gives a cookie in its place."""
     try:
         form = await request.post()
     except (LookupError, ValueError):  # an encoding that is none
         raise Problem(400, "the form cannot be read") from None
     back = _local(str(form.get("next", "/")))
-    if not token or not same(str(form.get("token", "")).strip(), token):
+    cookie = request.app[ACCESS].login(str(form.get("token", "")).strip())
+    if cookie is None:
         return login_form(back, status=401, wrong=True)
     answer = web.Response(status=303, headers={"Location": back})
     answer.set_cookie(
         COOKIE,
-        login_cookie(token, now_ms() + LOGIN_DAYS * _DAY_MS),
+        cookie,
         max_age=LOGIN_DAYS * 86_400,
         httponly=True,
         samesite="Strict",

@@ -33,6 +33,7 @@ cli.modules = {
     "dead": "monitor.cli.dead",
     "rejudge": "monitor.cli.rejudge",
     "evidence": "monitor.cli.evidence_history",
+    "token": "monitor.cli.token",
     "endpoints": "monitor.cli.endpoints",
 }
 

@@ -14,8 +14,10 @@ from monitor.settings.model import (
     Source,
     Store,
 )
+from monitor.settings.tokens import SCOPES, Scope, Token, hash_of, new_token
 
 __all__ = [
+    "SCOPES",
     "Alerts",
     "Api",
     "Classifier",
@@ -24,9 +26,13 @@ __all__ = [
     "Privacy",
     "RedditSource",
     "Redis",
+    "Scope",
     "Settings",
     "SettingsError",
     "Source",
     "Store",
+    "Token",
+    "hash_of",
     "load",
+    "new_token",
 ]
