@@ -144,7 +144,8 @@ def scope_of(handler: object, method: str) -> Scope:
 
 def caller_of(request: web.Request) -> Caller:
     """Who asked, once the guard let them in."""
-    return request.get(CALLER, ANYBODY)
+    caller: Caller = request.get(CALLER, ANYBODY)
+    return caller
 
 
 def _with_lower(scopes: Iterable[Scope]) -> frozenset[Scope]:

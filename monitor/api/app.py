@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
+from monitor.api import actions, atom, guard, health, lists, live, openapi, pages, reasons
 from monitor.api.access import Access
 from monitor.api.parts import PARTS, Parts, Presently, Readiness
 from monitor.api.problems import problems
@@ -53,6 +53,7 @@ def make_app(
             web.get("/healthz", health.get_health),
             web.get("/readyz", health.get_readiness),
             web.get("/metrics", health.get_metrics),
+            web.get("/alerts.atom", atom.get_feed),
             web.get("/live", live.get_live, allow_head=False),
             web.get("/api/v1/live", live.get_live, allow_head=False),
             web.get("/api/v1/openapi.json", openapi.get_openapi),

@@ -57,6 +57,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         headers["Content-Security-Policy"] = _CONTENT_POLICY
         headers["X-Frame-Options"] = "DENY"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.path.startswith(_OPEN_FOLDER) and response.status in (200, 304):
+        headers.setdefault("Cache-Control", "no-cache")  # by the tag of each file a browser learns whether it is still the same
     headers.setdefault("Cache-Control", "no-store")  # posts get deleted; no copy of one stays behind in a cache
 
 

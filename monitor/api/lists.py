@@ -8,7 +8,7 @@ from aiohttp import web
 
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
-from monitor.api.queries import answer, ask, choice, name_in_path
+from monitor.api.queries import answer, answer_one, ask, choice, name_in_path
 from monitor.store import alerts, claims, deliveries, detail, mentions, sources
 from monitor.store.filters import CLAIM_FILTER_NAMES
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
@@ -32,7 +32,7 @@ async def get_mention(request: web.Request) -> web.Response:
         found = await mentions.find(connection, name)
     if found is None:
         raise Problem(404, "there is no mention with this id")
-    return answer(found)
+    return answer_one(request, found)
 
 
 async def get_claims(request: web.Request) -> web.Response:
@@ -50,7 +50,7 @@ async def get_claim(request: web.Request) -> web.Response:
         found = await detail.find(connection, name, filters)
     if found is None:
         raise Problem(404, "there is no claim with this id")
-    return answer(found)
+    return answer_one(request, found)
 
 
 async def get_alerts(request: web.Request) -> web.Response:

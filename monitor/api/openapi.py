@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from monitor import __version__
 from monitor.api import actions, lists, live, reasons
-from monitor.api.queries import answer
+from monitor.api.queries import answer_one
 from monitor.explain import Explanation
 from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
@@ -176,4 +176,4 @@ def _parameter(name: str, repeated: tuple[str, ...] | None) -> dict[str, Any]:
 
 async def get_openapi(request: web.Request) -> web.Response:
     """The description itself."""
-    return answer(describe(request.app))
+    return answer_one(request, describe(request.app))

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
-from monitor.api.queries import answer, ask, name_in_path
+from monitor.api.queries import answer, answer_one, ask, name_in_path
 from monitor.explain import explain, not_on_record
 from monitor.store.dry_run import dry_run
 from monitor.store.dry_terms import NAMES, parse_terms
@@ -25,7 +25,7 @@ async def get_explanation(request: web.Request) -> web.Response:
     if found is None:
         raise Problem(404, not_on_record(name))
     keywords = await asyncio.to_thread(parts.intake.keywords.where, found.mention.text or "")
-    return answer(explain(found, keywords, await parts.present(), parts.settings))
+    return answer_one(request, explain(found, keywords, await parts.present(), parts.settings))
 
 
 async def get_dry_run(request: web.Request) -> web.Response:
