@@ -72,7 +72,9 @@ async def test_hostile_words_stay_words(api: Api) -> None:
     assert entry.findtext(f"{ATOM}title") == f"claim.new: {expected}"
 
 
-async def test_a_reader_shows_its_token_in_the_address_and_the_feed_does_not_repeat_it(database: Database, redis_url: str) -> None:
+async def test_a_reader_shows_its_token_in_the_address_and_the_feed_does_not_repeat_it(
+    database: Database, redis_url: str
+) -> None:
     await write_some(database)
     async with serving(database, redis_url, token="a-secret-token") as api:
         assert (await api.get("/alerts.atom"))[0] == 401

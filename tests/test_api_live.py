@@ -151,9 +151,7 @@ async def lines_until(answer: aiohttp.ClientResponse, end: bytes) -> list[bytes]
     raise AssertionError(f"the connection ended after {found}")
 
 
-async def test_a_listener_to_whom_nothing_was_sent_comes_back_to_where_it_was(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_listener_to_whom_nothing_was_sent_comes_back_to_where_it_was(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
     await store(api, "a", 1)
     async with api.client.get(api.url + "/live?type=safety") as answer:

@@ -15,7 +15,7 @@ TOGETHER = ("monitor.daemon", "monitor.children", "monitor.demo", "monitor.cli",
 FLOORS = (
     ("monitor.words", "monitor.settings", "monitor.telemetry", "monitor.pause", "monitor.net", "monitor.datadir"),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
-    ("monitor.intake", "monitor.metrics"),
+    ("monitor.intake", "monitor.metrics", "monitor.export"),
     WINGS,
     TOGETHER,
 )

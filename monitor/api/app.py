@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, atom, guard, health, lists, live, openapi, pages, reasons
+from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons
 from monitor.api.access import Access
 from monitor.api.parts import PARTS, Parts, Presently, Readiness
 from monitor.api.problems import problems
@@ -39,6 +40,7 @@ def make_app(
         settings=settings, database=database, stream=stream, intake=intake, ready=ready, present=present, role=role
     )
     app[guard.ACCESS] = Access(settings, login_key)
+    app[exports.RUNNING] = asyncio.Semaphore(exports.MAX_AT_ONCE)
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)
@@ -59,6 +61,7 @@ def make_app(
             web.get("/api/v1/openapi.json", openapi.get_openapi),
             web.get("/api/v1/mentions", lists.get_mentions),
             web.post("/api/v1/mentions", actions.post_mentions),
+            *(web.get(f"/api/v1/{kind}/export", handler, allow_head=False) for kind, handler in exports.EXPORTS.items()),
             web.get("/api/v1/mentions/{id}", lists.get_mention),
             web.get("/api/v1/mentions/{id}/explain", reasons.get_explanation),
             web.get("/api/v1/claims", lists.get_claims),

@@ -19,7 +19,7 @@ from monitor.api.problems import Problem
 ACCESS = web.AppKey("access", Access)
 COOKIE = "exowatch_login"
 _LEAVE = "/logout"  # which anybody may who came in
-_OPEN = frozenset({"/healthz", "/readyz", "/login"})
+OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_FOLDER = "/static/"  # the program's own style and script, which the form to log in needs
 _TOKEN_IN_QUERY = frozenset({"/live", "/api/v1/live", "/alerts.atom"})
 _WANTED = {"WWW-Authenticate": 'Bearer realm="exowatch"'}
@@ -63,7 +63,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def _is_open(request: web.Request) -> bool:
-    return request.path in _OPEN or request.path.startswith(_OPEN_FOLDER)
+    return request.path in OPEN or request.path.startswith(_OPEN_FOLDER)
 
 
 def _caller(request: web.Request, access: Access) -> Caller | None:

@@ -10,7 +10,7 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, answer_one, ask, choice, name_in_path
 from monitor.store import alerts, claims, deliveries, detail, mentions, sources
-from monitor.store.filters import CLAIM_FILTER_NAMES
+from monitor.store.filters import CLAIM_FILTER_NAMES, UNPRINTABLE
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
@@ -81,7 +81,7 @@ async def get_deliveries(request: web.Request) -> web.Response:
     filters, mine = ask(request, "endpoint", "state")
     state = cast(DeliveryState | None, choice(mine, "state", DELIVERY_STATES))
     endpoint = mine["endpoint"][-1] if "endpoint" in mine else None
-    if endpoint is not None and not endpoint.isprintable():
+    if endpoint is not None and UNPRINTABLE.search(endpoint):
         raise Problem(400, "endpoint holds a character that no name has")
     async with request.app[PARTS].database.read() as connection:
         return answer(await deliveries.page(connection, filters, endpoint=endpoint, state=state))

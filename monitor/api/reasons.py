@@ -11,7 +11,7 @@ from monitor.api.problems import Problem
 from monitor.api.queries import answer, answer_one, ask, name_in_path
 from monitor.explain import explain, not_on_record
 from monitor.store.dry_run import dry_run
-from monitor.store.dry_terms import NAMES, parse_terms
+from monitor.store.dry_terms import NAMES, NoEndpointError, parse_terms
 from monitor.store.facts import facts
 
 
@@ -32,6 +32,9 @@ async def get_dry_run(request: web.Request) -> web.Response:
     """What another threshold, or other filters of an endpoint, would have alerted; nothing is written."""
     _, given = ask(request, *NAMES, filters=())
     parts = request.app[PARTS]
-    terms = parse_terms(given, parts.settings.alerts, parts.settings.endpoint)
+    try:
+        terms = parse_terms(given, parts.settings.alerts, parts.settings.endpoint)
+    except NoEndpointError as error:
+        raise Problem(404, str(error)) from None
     async with parts.database.read() as connection:
         return answer(await dry_run(connection, terms))

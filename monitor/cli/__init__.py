@@ -24,6 +24,7 @@ cli.modules = {
     "claims": "monitor.cli.query",
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.query",
+    "export": "monitor.cli.export",
     "claim": "monitor.cli.show",
     "reviews": "monitor.cli.reviews",
     "explain": "monitor.cli.explain",

@@ -7,7 +7,6 @@ printed exactly as HTTP answers it.
 from __future__ import annotations
 
 import csv
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, get_args
@@ -20,14 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor import words
+from monitor.export.cells import csv_cell, plain
 from monitor.words import Page
+
+__all__ = ["Column", "Format", "format_option", "plain", "print_json", "print_page", "print_table", "short_time"]
 
 Format = Literal["table", "json", "jsonl", "csv"]
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])|\x9b[0-?]*[ -/]*[@-~]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PIPE_TEXT = 500  # characters of one cell, where no terminal says how much fits
 
 
@@ -44,12 +43,6 @@ def format_option(function: F) -> F:
     return click.option(
         "--format", "how", type=click.Choice(get_args(Format)), default="table", show_default=True, help="How to print it."
     )(function)
-
-
-def plain(text: str, *, keep_lines: bool = False) -> str:
-    """A text without anything that steers a terminal, on one line unless lines are kept."""
-    harmless = _CONTROL.sub("", _SEQUENCE.sub("", text))
-    return harmless if keep_lines else " ".join(harmless.split())
 
 
 def print_page(page: Page[Any], columns: Sequence[Column], how: Format) -> None:
@@ -98,16 +91,7 @@ def _print_csv(items: Sequence[Any]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(items[0].__struct_fields__)
     for item in items:
-        writer.writerow(_csv_cell(getattr(item, name)) for name in item.__struct_fields__)
-
-
-def _csv_cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    text = plain(value, keep_lines=True) if isinstance(value, str) else words.encode(value).decode()
-    return "'" + text if text.startswith(_FORMULA) else text  # a spreadsheet would run it
+        writer.writerow(csv_cell(getattr(item, name)) for name in item.__struct_fields__)
 
 
 def _text(value: Any) -> str:

@@ -39,11 +39,21 @@ _FILTERS: tuple[tuple[str, bool, str], ...] = (
 )
 
 
-def filter_options(function: F) -> F:
-    """Adds the filters of every list; one that is repeated means "or"."""
-    for name, repeatable, explained in reversed(_FILTERS):
-        function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
-    return function
+def filter_options(*, of_page: bool = True) -> Callable[[F], F]:
+    """Adds the filters of every list, with those that choose a page where there are pages; a repeated one means "or"."""
+
+    def add(function: F) -> F:
+        for name, repeatable, explained in reversed(_FILTERS):
+            if of_page or name not in ("limit", "cursor"):
+                function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
+        return function
+
+    return add
+
+
+def state_option(function: F) -> F:
+    """Adds --state, which only claims have."""
+    return click.option("--state", multiple=True, help=f"What people said of it: {', '.join(CLAIM_STATES)}.")(function)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:
@@ -70,7 +80,7 @@ def _list(context: click.Context, lister: Lister, given: dict[str, Any], columns
 
 
 @cli.command(epilog='Example:  exowatch mentions --since 24h --type safety --text "no side effects"')
-@filter_options
+@filter_options()
 @format_option
 @click.pass_context
 def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
@@ -86,8 +96,8 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
 
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
-@filter_options
-@click.option("--state", multiple=True, help=f"What people said of it: {', '.join(CLAIM_STATES)}.")
+@filter_options()
+@state_option
 @format_option
 @click.pass_context
 def claims(context: click.Context, /, how: Format, **given: Any) -> None:
@@ -105,7 +115,7 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
 
 
 @cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
-@filter_options
+@filter_options()
 @dry_run_options
 @format_option
 @click.pass_context
@@ -125,7 +135,7 @@ def alerts(context: click.Context, /, how: Format, dry: bool, **given: Any) -> N
 
 
 @cli.command(epilog="Example:  exowatch sources --format json")
-@filter_options
+@filter_options()
 @format_option
 @click.pass_context
 def sources(context: click.Context, /, how: Format, **given: Any) -> None:

@@ -14,8 +14,8 @@ from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict, 
 
 WINDOW = "30d"
 EVERY = "all"  # takes a filter of the endpoint away
-_NUMBER = re.compile(r"(?:0|1)(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
-_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NUMBER = re.compile(r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,340})?|\.[0-9]{1,340})(?:[eE][-+]?[0-9]{1,3})?")
+PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # Of the endpoint's lists; its platforms may be any.
 CHOICES: dict[str, tuple[str, ...]] = {
     "events": (*get_args(AlertKind), EVERY),
@@ -24,6 +24,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 OF_ENDPOINT = ("events", "types", "verdicts", "platforms", "endpoint_min_confidence")
 NAMES = ("since", "until", "min_confidence", "endpoint", *OF_ENDPOINT, "limit")
+
+
+class NoEndpointError(FilterError):
+    """The terms ask about an endpoint that is not there, or is not named."""
 
 
 class TriedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +79,13 @@ def _endpoint(given: Mapping[str, Sequence[str]], endpoints: Sequence[Endpoint])
     if not given.get("endpoint"):
         alone = next((name for name in OF_ENDPOINT if given.get(name)), None)
         if alone is not None:
-            raise FilterError(f"{alone} is a filter of an endpoint; name the endpoint too")
+            raise NoEndpointError(f"{alone} is a filter of an endpoint; name the endpoint too")
         return None
     name = given["endpoint"][-1]
     found = next((one for one in endpoints if one.name == name), None)
     if found is None:
         known = ", ".join(one.name for one in endpoints) or "none"
-        raise FilterError(f"there is no endpoint {name[:64]!r}; configured: {known}")
+        raise NoEndpointError(f"there is no endpoint {name[:64]!r}; configured: {known}")
     return found
 
 
@@ -98,7 +102,7 @@ def _values(name: str, written: Sequence[str]) -> list[str]:
         return []
     for value in written:
         if name not in CHOICES:
-            if not _PLATFORM.fullmatch(value):
+            if not PLATFORM.fullmatch(value):
                 raise FilterError(f"{name} {value[:64]!r} is not the name of a platform; or write {EVERY}")
         elif value not in CHOICES[name]:
             raise FilterError(f"{name} {value[:64]!r} is not one of {', '.join(CHOICES[name])}")
@@ -109,6 +113,6 @@ def _confidence(given: Mapping[str, Sequence[str]], name: str, otherwise: float)
     if not given.get(name):
         return otherwise
     written = given[name][-1]
-    if not _NUMBER.fullmatch(written) or float(written) > 1:
+    if not _NUMBER.fullmatch(written) or not 0 <= float(written) <= 1:
         raise FilterError(f"{name} {written[:64]!r} is not a number from 0 to 1")
-    return float(written)
+    return abs(float(written))  # -0.0 is none

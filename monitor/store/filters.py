@@ -16,7 +16,9 @@ from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, now_ms, 
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SIMPLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CURSOR = re.compile(rf"(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern})(?:~(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern}))?")
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
 _QUOTED = 64  # characters of what was asked that an error repeats
 _CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES, "state": CLAIM_STATES}
@@ -62,7 +64,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
     if unknown:
         raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(FILTER_NAMES)}")
     for name, values in given.items():
-        if any(_UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
+        if any(UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
             raise FilterError(f"{name} holds a character that cannot be looked for")
     try:
         return Filters(
@@ -76,7 +78,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             claim=tuple(given.get("claim", ())),
             state=_choices(given, "state"),
             watch=tuple(given.get("watch", ())),
-            text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
+            text=tuple(parse_query(asked)) if (asked := " ".join(given.get("text", ())).strip()) else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),
         )
@@ -123,8 +125,10 @@ def _limit(written: str | None) -> int:
     return int(written)
 
 
-def make_cursor(*key: Any) -> str:
-    """The opaque text for "after this item"."""
+def make_cursor(*key: int | str) -> str:
+    """The opaque text for "after this item": its numbers and names, or JSON in base 64 where a name holds other signs."""
+    if all(part >= 0 if isinstance(part, int) else _SIMPLE.fullmatch(part) for part in key):
+        return "~".join(f"n{part}" if isinstance(part, int) else f"s{part}" for part in key)
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
@@ -132,11 +136,17 @@ def parse_cursor(text: str | None) -> tuple[Any, ...] | None:
     """The key that `make_cursor` was given. Raises FilterError for a text it never made."""
     if not text:
         return None
+    if simple := _CURSOR.fullmatch(text):
+        return _checked(tuple(int(part[1:]) if part[0] == "n" else part[1:] for part in simple[0].split("~")))
     try:
         key = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=tuple[int | str, ...])
     except (ValueError, binascii.Error):
         raise FilterError("the cursor is not one that exowatch gave; start again without it") from None
-    if not key or any(abs(part) >= 2**63 if isinstance(part, int) else _UNPRINTABLE.search(part) for part in key):
+    return _checked(key)
+
+
+def _checked(key: tuple[int | str, ...]) -> tuple[Any, ...]:
+    if not key or any(abs(part) >= 2**63 if isinstance(part, int) else UNPRINTABLE.search(part) for part in key):
         raise FilterError("the cursor is not one that exowatch gave; start again without it")
     return key
 
