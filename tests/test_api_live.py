@@ -173,7 +173,7 @@ async def test_who_comes_back_too_late_is_told_from_when_to_look_and_gets_what_i
     for _ in range(11):
         await api.stream.signal(*[Signal("claim", "c_none")] * 1_000)
     await store(api, "b", 2)
-    async with api.client.get(api.url + "/live", headers={"Last-Event-ID": position}) as answer:
+    async with api.client.get(api.url + "/live?event=mention", headers={"Last-Event-ID": position}) as answer:
         gap, mention = await take(answer, 2)
     assert (gap["event"], gap["data"]["since"]) == ("gap", rfc3339(int(position.partition("-")[0])))
     assert (mention["event"], mention["data"]["platform_id"]) == ("mention", "b")

@@ -201,13 +201,13 @@ async def test_a_broken_database_shows_nothing_of_the_inside(api: Api) -> None:
 async def test_the_description_names_every_route_and_every_parameter_it_names_is_taken(api: Api) -> None:
     status, document = await api.get("/api/v1/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")
-    assert len(document["paths"]) == 15
     values = {"since": "1h", "until": "1h", "text": "a", "limit": "5", "bucket": "hour", "event": "alert"}
     values |= {"type": "safety", "verdict": "supported", "stance": "asks", "endpoint": "case-system", "events": "claim.new"}
     values |= {"types": "all", "verdicts": "supported", "min_confidence": "0.5", "endpoint_min_confidence": "1"}
     claim_id = claim_id_of("safe")
     for path, operations in document["paths"].items():
-        if "get" not in operations or path.endswith("/live"):
+        answers = operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if "$ref" not in answers.get("application/json", {}).get("schema", {}):
             continue
         where = path.replace("/mentions/{id}", "/mentions/reddit:d").replace("/claims/{id}", f"/claims/{claim_id}")
         wanted = [one for one in operations["get"]["parameters"] if one["in"] == "query" and one["name"] != "cursor"]

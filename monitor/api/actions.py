@@ -15,7 +15,7 @@ from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
 from monitor.store import Filters, deliveries, detail
 from monitor.store.reviewing import ReviewRequest, carry_out
-from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
+from monitor.store.reviews import ACTIONS, MuteOverError, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import Post, now_ms, stored_id
 
@@ -73,7 +73,7 @@ async def post_review(request: web.Request) -> web.Response:
             found = await detail.find(connection, claim_id, Filters())
     except NoSuchClaimError as error:
         raise Problem(404, str(error)) from None
-    except ReviewConflictError as error:
+    except (ReviewConflictError, MuteOverError) as error:
         raise Problem(409, str(error)) from None
     except ReviewError as error:
         raise Problem(400, str(error)) from None

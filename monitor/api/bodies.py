@@ -34,40 +34,54 @@ def posts(post: Schema) -> Schema:
     return {"anyOf": [post, several, {"not": {"type": "array"}, **anything}]}
 
 
-_OF_ALL: dict[str, Schema] = {
-    "note": {"anyOf": [{"type": "string", "maxLength": MAX_NOTE}, {"type": "null"}]},
-    "reviewer": {"anyOf": [{"type": "string", "maxLength": MAX_REVIEWER}, {"type": "null"}]},
-}
+def _or_none(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+# Words with single blanks between them.
+_SENTENCE = r"^[^\u0000-\u0020\u007F-\u00A0\u1680\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF]+"
+_SENTENCE += _SENTENCE.replace("^[", "(?: [", 1) + ")*$"
 _ID: Schema = {"type": "string", "minLength": 1}
-# What goes with an action beside those, and what of it has to be there.
-_OF_ACTION: dict[str, tuple[dict[str, Schema], tuple[str, ...]]] = {
-    "mute": ({"until": TIME, "for": DURATION}, ()),
-    "merge": ({"into": _ID}, ("into",)),
+_OF_ALL: dict[str, Schema] = {
+    "note": _or_none({"type": "string", "maxLength": MAX_NOTE}),
+    "reviewer": _or_none({"type": "string", "maxLength": MAX_REVIEWER}),
+}
+# Where a field does not belong, it may be there and say nothing.
+_NOTHING: Schema = {"enum": [None, ""]}
+_ELSEWHERE: dict[str, Schema] = {
+    "until": _NOTHING,
+    "for": _NOTHING,
+    "into": _NOTHING,
+    "claim": _NOTHING,
+    "mentions": {"type": "array", "maxItems": 0},
+}
+# The ways to ask for an action that take more: what goes with them, and what of it has to be there.
+_WAYS: dict[str, tuple[tuple[dict[str, Schema], tuple[str, ...]], ...]] = {
+    "mute": (({"until": TIME}, ("until",)), ({"for": DURATION}, ("for",)), ({}, ())),
+    "merge": (({"into": _ID}, ("into",)),),
     "split": (
-        {
-            "mentions": {"type": "array", "items": _ID, "minItems": 1, "maxItems": MAX_SPLIT},
-            "claim": {"type": "string", "minLength": 10, "maxLength": 300},
-        },
-        ("mentions", "claim"),
+        (
+            {
+                "mentions": {"type": "array", "items": _ID, "minItems": 1, "maxItems": MAX_SPLIT},
+                "claim": {"type": "string", "minLength": 10, "maxLength": 300, "pattern": _SENTENCE},
+            },
+            ("mentions", "claim"),
+        ),
     ),
 }
 
 
 def review() -> Schema:
     """A review: what each action takes, and nothing else."""
+    ways = [_way(action, *way) for action in get_args(Action) for way in _WAYS.get(action, (({}, ()),))]
+    return {"anyOf": ways, "description": (ReviewRequest.__doc__ or "").split("\n")[0]}
+
+
+def _way(action: str, fields: dict[str, Schema], needed: tuple[str, ...]) -> Schema:
     return {
-        "oneOf": [_review(action) for action in get_args(Action)],
-        "description": (ReviewRequest.__doc__ or "").split("\n")[0],
-    }
-
-
-def _review(action: str) -> Schema:
-    fields, needed = _OF_ACTION.get(action, ({}, ()))
-    one: Schema = {
         "type": "object",
-        "title": action,
-        "properties": {"action": {"const": action}, **fields, **_OF_ALL},
+        "title": " ".join((action, *needed)),
+        "properties": {"action": {"const": action}, **_ELSEWHERE, **fields, **_OF_ALL},
         "required": ["action", *needed],
         "additionalProperties": False,
     }
-    return {**one, "not": {"required": ["until", "for"]}} if action == "mute" else one

@@ -14,11 +14,16 @@ from monitor.words import CLAIM_TYPES, DELIVERY_STATES, STANCES, VERDICTS
 
 Schema = dict[str, Any]
 
-# Characters that no stored word holds; and with a letter or a digit among the others, what can be looked for.
-_WORD = r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]"
-NAME: Schema = {"type": "string", "pattern": f"^{_WORD}*$"}
-TEXT: Schema = {"type": "string", "maxLength": MAX_QUERY, "pattern": rf"^{_WORD}*[\p{{L}}\p{{N}}]{_WORD}*$"}
-DURATION: Schema = {"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,6})?[smhd]$", "examples": ["24h", "7d"]}
+# What is empty is as if it were not there. `_SIGN`: any character but those that no stored word holds; a text to be looked for
+# has a letter, a digit or something beyond ASCII among them.
+_SIGN = r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]"
+NAME: Schema = {"type": "string", "pattern": f"^{_SIGN}*$"}
+TEXT: Schema = {
+    "type": "string",
+    "maxLength": MAX_QUERY,
+    "pattern": rf"^(?:{_SIGN}*(?:[A-Za-z0-9]|[^\u0000-\u007F]){_SIGN}*)?$",
+}
+DURATION: Schema = {"type": "string", "pattern": r"^(?:[0-9]{1,8}(\.[0-9]{1,6})?[smhd])?$", "examples": ["24h", "7d"]}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-22T12:00:00Z"]}
 MOMENT: Schema = {
     "anyOf": [
@@ -52,7 +57,6 @@ _SCHEMAS: dict[str, Schema] = {
     "claim": NAME,
     "watch": NAME,
     "endpoint": NAME,
-    "token": NAME,
     "platforms": PLATFORM,
 }
 _CHOICES: dict[str, tuple[str, ...]] = {

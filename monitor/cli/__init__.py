@@ -35,6 +35,7 @@ cli.modules = {
     "rejudge": "monitor.cli.rejudge",
     "evidence": "monitor.cli.evidence_history",
     "token": "monitor.cli.token",
+    "mcp": "monitor.cli.mcp",
     "endpoints": "monitor.cli.endpoints",
 }
 

@@ -33,6 +33,10 @@ class ReviewError(Exception):
     """The review cannot be done; the text says why and what to do."""
 
 
+class MuteOverError(ReviewError):
+    """A mute would end before it begins."""
+
+
 class NoSuchClaimError(ReviewError):
     """No claim has this id, and none was merged that had it."""
 
@@ -68,7 +72,7 @@ async def judge(
     (claim_id,) = await _locked(connection, claim_id)
     if action == "mute":
         if until_ms is not None and until_ms <= now_ms():
-            raise ReviewError("a mute ends in the future; give a later time, or none to mute for good")
+            raise MuteOverError("a mute ends in the future; give a later time, or none to mute for good")
         values: dict[str, Any] = {"muted_until_ms": FOR_GOOD if until_ms is None else until_ms}
     elif action == "unmute":
         values = {"muted_until_ms": None}
