@@ -6,10 +6,10 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mcp import Client, StdioServerParameters
 
 from monitor.cli.assistant import MAX_TEXT, NOTICE
@@ -23,8 +23,8 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
+@asynccontextmanager
+async def connected(tmp_path: Path) -> AsyncIterator[Client]:
     """A client of a real server process over a few records."""
     url = f"sqlite:///{tmp_path}/var/exowatch.sqlite"
     config = await asyncio.to_thread(configured, tmp_path, url)
@@ -42,48 +42,51 @@ async def ask(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return found
 
 
-async def test_an_assistant_reads_mentions_claims_alerts_and_the_register(client: Client) -> None:
-    found = await ask(client, "search_mentions", text="safe", type=["safety"], since="24h")
-    assert [one["untrusted"]["text"] for one in found["items"]] == ["they are 100% safe"]
-    assert found["items"][0]["claims"][0]["untrusted"]["quote"] == "100% safe"
-    found = await ask(client, "search_claims", verdict=["contradicted"], text="approved")
-    assert [one["id"] for one in found["items"]] == [claim_id_of("approved")]
-    claim = await ask(client, "get_claim", claim_id=claim_id_of("approved"), limit=1)
-    assert (claim["verdict"], claim["evidence"][0]["citation"]) == ("contradicted", "A public notice")
-    assert [one["platform"] for one in claim["occurrences"]] == ["tiktok"]
-    claim = await ask(client, "get_claim", claim_id=claim_id_of("approved"), limit=1, cursor=claim["next"])
-    assert [one["platform"] for one in claim["occurrences"]] == ["reddit"]
-    found = await ask(client, "list_alerts", type=["safety"])
-    assert [(one["kind"], one["claim_id"]) for one in found["items"]] == [("claim.new", claim_id_of("safe"))]
-    found = await ask(client, "search_register", text="FDA approved", type=["regulatory_status"])
-    assert found["found"] >= 1
-    entry = await ask(client, "get_register_entry", entry_id=found["items"][0]["id"])
-    assert entry["citations"][0]["citation"]
+async def test_an_assistant_reads_mentions_claims_alerts_and_the_register(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        found = await ask(client, "search_mentions", text="safe", type=["safety"], since="24h")
+        assert [one["untrusted"]["text"] for one in found["items"]] == ["they are 100% safe"]
+        assert found["items"][0]["claims"][0]["untrusted"]["quote"] == "100% safe"
+        found = await ask(client, "search_claims", verdict=["contradicted"], text="approved")
+        assert [one["id"] for one in found["items"]] == [claim_id_of("approved")]
+        claim = await ask(client, "get_claim", claim_id=claim_id_of("approved"), limit=1)
+        assert (claim["verdict"], claim["evidence"][0]["citation"]) == ("contradicted", "A public notice")
+        assert [one["platform"] for one in claim["occurrences"]] == ["tiktok"]
+        claim = await ask(client, "get_claim", claim_id=claim_id_of("approved"), limit=1, cursor=claim["next"])
+        assert [one["platform"] for one in claim["occurrences"]] == ["reddit"]
+        found = await ask(client, "list_alerts", type=["safety"])
+        assert [(one["kind"], one["claim_id"]) for one in found["items"]] == [("claim.new", claim_id_of("safe"))]
+        found = await ask(client, "search_register", text="FDA approved", type=["regulatory_status"])
+        assert found["found"] >= 1
+        entry = await ask(client, "get_register_entry", entry_id=found["items"][0]["id"])
+        assert entry["citations"][0]["citation"]
 
 
-async def test_every_tool_only_reads_and_says_so(client: Client) -> None:
-    tools = (await client.list_tools()).tools
-    assert len(tools) == 6
-    assert all(tool.annotations is not None and tool.annotations.read_only_hint for tool in tools)
-    assert all(tool.description for tool in tools)
-    assert NOTICE in (client.instructions or "")
+async def test_every_tool_only_reads_and_says_so(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        tools = (await client.list_tools()).tools
+        assert len(tools) == 6
+        assert all(tool.annotations is not None and tool.annotations.read_only_hint for tool in tools)
+        assert all(tool.description for tool in tools)
+        assert NOTICE in (client.instructions or "")
 
 
-async def test_strangers_words_are_bounded_and_only_where_they_are_marked(client: Client) -> None:
-    for tool in ("search_mentions", "search_claims", "list_alerts"):
-        found = await ask(client, tool, type=["authority"])
-        assert found["notice"] == NOTICE
-        (one,) = found["items"]
-        trusted = json.dumps(_without_untrusted(one))
-        assert "Ignore all" in json.dumps(one["untrusted"])
-        assert "Ignore all" not in trusted, tool
-    (one,) = (await ask(client, "search_mentions", type=["authority"]))["items"]
-    text = one["untrusted"]["text"]
-    assert len(text) < MAX_TEXT + 20
-    assert "\x1b" not in text
-    assert "\u202e" not in text
-    claim = await ask(client, "get_claim", claim_id=one["claims"][0]["claim_id"])
-    assert "Ignore all" not in json.dumps(_without_untrusted(claim))
+async def test_strangers_words_are_bounded_and_only_where_they_are_marked(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        for tool in ("search_mentions", "search_claims", "list_alerts"):
+            found = await ask(client, tool, type=["authority"])
+            assert found["notice"] == NOTICE
+            (one,) = found["items"]
+            trusted = json.dumps(_without_untrusted(one))
+            assert "Ignore all" in json.dumps(one["untrusted"])
+            assert "Ignore all" not in trusted, tool
+        (one,) = (await ask(client, "search_mentions", type=["authority"]))["items"]
+        text = one["untrusted"]["text"]
+        assert len(text) < MAX_TEXT + 20
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        claim = await ask(client, "get_claim", claim_id=one["claims"][0]["claim_id"])
+        assert "Ignore all" not in json.dumps(_without_untrusted(claim))
 
 
 def _without_untrusted(value: Any) -> Any:
@@ -92,18 +95,19 @@ def _without_untrusted(value: Any) -> Any:
     return [_without_untrusted(one) for one in value] if isinstance(value, list) else value
 
 
-async def test_what_cannot_be_asked_is_said_in_a_sentence(client: Client) -> None:
-    for tool, arguments, says in (
-        ("search_mentions", {"since": "soon"}, "24h"),
-        ("search_mentions", {"text": '""'}, "a search needs a word"),
-        ("search_claims", {"cursor": "junk"}, "cursor"),
-        ("search_claims", {"limit": 500}, "50"),
-        ("get_claim", {"claim_id": "c_none"}, "search_claims"),
-        ("get_register_entry", {"entry_id": "none"}, "search_register"),
-    ):
-        answer = await client.call_tool(tool, arguments)
-        assert answer.is_error, tool
-        assert says in answer.content[0].text, answer.content  # type: ignore[union-attr]
+async def test_what_cannot_be_asked_is_said_in_a_sentence(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        for tool, arguments, says in (
+            ("search_mentions", {"since": "soon"}, "24h"),
+            ("search_mentions", {"text": '""'}, "a search needs a word"),
+            ("search_claims", {"cursor": "junk"}, "cursor"),
+            ("search_claims", {"limit": 500}, "50"),
+            ("get_claim", {"claim_id": "c_none"}, "search_claims"),
+            ("get_register_entry", {"entry_id": "none"}, "search_register"),
+        ):
+            answer = await client.call_tool(tool, arguments)
+            assert answer.is_error, tool
+            assert says in answer.content[0].text, answer.content  # type: ignore[union-attr]
 
 
 def test_without_a_database_or_the_sdk_one_sentence_says_what_to_do(tmp_path: Path) -> None:

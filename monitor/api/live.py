@@ -143,15 +143,18 @@ async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[st
     """The event for a signal, or None where it is not wanted, does not pass the filters or is no longer there."""
     if signal.kind not in wanted:
         return None
-    found: Mention | Alert | Claim | None
     async with parts.database.read() as connection:
-        if signal.kind == "claim":
-            found = await _claim(connection, signal.id, filters)
-        else:
-            found = await _one(connection, signal.kind, signal.id, filters)
+        found = await look_up(connection, signal, filters)
     if found is None:
         return None
     return b"event: %s\nid: %s\ndata: %s\n\n" % (signal.kind.encode(), signal.position.encode(), words.encode(found))
+
+
+async def look_up(connection: AsyncConnection, signal: Signal, filters: Filters) -> Mention | Alert | Claim | None:
+    """What a signal speaks of, as the lists give it; None where it does not pass the filters or is no longer there."""
+    if signal.kind == "claim":
+        return await _claim(connection, signal.id, filters)
+    return await _one(connection, signal.kind, signal.id, filters) if signal.kind in ("mention", "alert") else None
 
 
 async def _claim(connection: AsyncConnection, claim_id: str, filters: Filters) -> Claim | None:

@@ -34,8 +34,10 @@ cli.modules = {
     "dead": "monitor.cli.dead",
     "rejudge": "monitor.cli.rejudge",
     "evidence": "monitor.cli.evidence_history",
+    "watch": "monitor.cli.watch",
     "token": "monitor.cli.token",
     "mcp": "monitor.cli.mcp",
+    "completion": "monitor.cli.completion",
     "endpoints": "monitor.cli.endpoints",
 }
 
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 1 failed, 2 asked wrongly; errors are one sentence on stderr."""
     invocation = Invocation()
     try:
-        status = cli.main(args=arguments, prog_name="exowatch", standalone_mode=False, obj=invocation)
+        colour = False if os.environ.get("NO_COLOR") else None  # None: on a terminal only
+        status = cli.main(args=arguments, prog_name="exowatch", standalone_mode=False, obj=invocation, color=colour)
         sys.stdout.flush()
         code = status if isinstance(status, int) else 0  # what the command returned
     except BrokenPipeError:  # the reader had enough, as `| head` has

@@ -162,7 +162,8 @@ class _Looking:
     async def _page(self, page: Callable[[Connection, Filters], Awaitable[Page[Any]]], asked: dict[str, list[Any]]) -> Page[Any]:
         filters = _filters(asked)
         async with self._database.read() as connection:
-            return await _or_error(page(connection, filters))
+            found: Page[Any] = await _or_error(page(connection, filters))
+            return found
 
 
 def _asked(**given: str) -> dict[str, list[Any]]:

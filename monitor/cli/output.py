@@ -13,12 +13,9 @@ from typing import Any, Literal, TypeVar, get_args
 
 import click
 import msgspec
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from monitor import words
+from monitor.cli.table import show
 from monitor.export.cells import csv_cell, plain
 from monitor.words import Page
 
@@ -31,7 +28,7 @@ _PIPE_TEXT = 500  # characters of one cell, where no terminal says how much fits
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column of a table: its heading, what stands in it, and whether it may be cut where room is short."""
+    """One column of a table: its heading, what stands in it, and whether it may be cut where room is short ."""
 
     heading: str
     cell: Callable[[Any], Any]
@@ -73,15 +70,7 @@ def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
         for row in rows:
             print("\t".join(cell[:_PIPE_TEXT] for cell in row))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column.heading, no_wrap=True, overflow="ellipsis", ratio=1 if column.long else None)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(markup=False, highlight=False, emoji=False)
-    widest = [max(map(cell_len, cells)) + 2 for cells in zip([column.heading for column in columns], *rows, strict=True)]
-    table.expand = sum(widest) > console.width  # then the long columns share what the others leave; else all would be squeezed
-    console.print(table if rows else Text("Nothing found."))
+    show([(column.heading, column.long) for column in columns], rows)
 
 
 def _print_csv(items: Sequence[Any]) -> None:

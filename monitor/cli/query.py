@@ -18,6 +18,7 @@ from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
 from monitor.store import sources as stored_sources
+from monitor.store.filters import CHOICES
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,21 +40,28 @@ _FILTERS: tuple[tuple[str, bool, str], ...] = (
 )
 
 
-def filter_options(*, of_page: bool = True) -> Callable[[F], F]:
-    """Adds the filters of every list, with those that choose a page where there are pages; a repeated one means "or"."""
+def filter_options(*, of_page: bool = True, of_time: bool = True) -> Callable[[F], F]:
+    """Adds the filters of every list, with or without those that choose a page or a time; a repeated one means "or"."""
+    without = (() if of_page else ("limit", "cursor")) + (() if of_time else ("since", "until"))
 
     def add(function: F) -> F:
         for name, repeatable, explained in reversed(_FILTERS):
-            if of_page or name not in ("limit", "cursor"):
-                function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
+            if name not in without:
+                chosen = _completing(CHOICES.get(name, ()))
+                function = click.option(f"--{name}", multiple=repeatable, help=explained, shell_complete=chosen)(function)
         return function
 
     return add
 
 
+def _completing(choices: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    return lambda _context, _option, begun: [one for one in choices if one.startswith(begun)]
+
+
 def state_option(function: F) -> F:
     """Adds --state, which only claims have."""
-    return click.option("--state", multiple=True, help=f"What people said of it: {', '.join(CLAIM_STATES)}.")(function)
+    explained = f"What people said of it: {', '.join(CLAIM_STATES)}."
+    return click.option("--state", multiple=True, help=explained, shell_complete=_completing(CLAIM_STATES))(function)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -29,7 +29,7 @@ ROWS: dict[Kind, type[msgspec.Struct]] = {
 }
 
 
-async def pages(database: Database, kind: Kind, filters: Filters) -> AsyncIterator[Sequence[Any]]:
+async def pages(database: Database, kind: Kind, filters: Filters) -> AsyncGenerator[Sequence[Any]]:
     """All that passes the filters, in pages; what is stored meanwhile is left out. Raises FilterError, StoreUnavailable."""
     filters = msgspec.structs.replace(filters, limit=PAGE)
     while True:

@@ -21,7 +21,7 @@ _SIMPLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _CURSOR = re.compile(rf"(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern})(?:~(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern}))?")
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
 _QUOTED = 64  # characters of what was asked that an error repeats
-_CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES, "state": CLAIM_STATES}
+CHOICES: dict[str, tuple[str, ...]] = {"type": CLAIM_TYPES, "verdict": VERDICTS, "stance": STANCES, "state": CLAIM_STATES}
 
 
 class FilterError(ValueError):
@@ -95,8 +95,8 @@ def _last(given: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 def _choices(given: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
     for value in given.get(name, ()):
-        if value not in _CHOICES[name]:
-            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(_CHOICES[name])}")
+        if value not in CHOICES[name]:
+            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(CHOICES[name])}")
     return tuple(given.get(name, ()))
 
 
