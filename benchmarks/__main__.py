@@ -27,6 +27,7 @@ SUBJECTS = {
     "workers": "workers",
     "arrival": "arrival",
     "deliver": "deliver",
+    "live": "api",
     "start": "start",
 }
 RESULTS = Path(__file__).parent / "results.json"
