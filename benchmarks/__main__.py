@@ -28,6 +28,7 @@ SUBJECTS = {
     "workers": "workers",
     "arrival": "arrival",
     "deliver": "deliver",
+    "live": "api",
     "start": "start",
     "matching": "matching",
     "pages": "pages",

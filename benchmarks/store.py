@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import posts
+from benchmarks import api, posts
 from benchmarks.measure import Figure, Scale, at_most, beside, in_turn, quantile, rate
 from benchmarks.plain import Plain, PlainPostgres, PlainSqlite
 from benchmarks.plain_rows import rows_of
@@ -103,6 +103,7 @@ async def _measured(scale: Scale, name: str, opened: Opened) -> list[Figure]:
             await filled.fill(size)
             figures.append(await _inserting(scale, f"insert, {name}, {size:,} stored", filled))
             figures += await _querying(scale, f"{name}, {size:,} stored", filled)
+            figures += await api.searching(scale, f"{name}, {size:,} stored", database, filled.last_ms)
     return figures
 
 

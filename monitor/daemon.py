@@ -27,7 +27,7 @@ from monitor.children import keep_worker
 from monitor.collectors import open_collector
 from monitor.collectors.budget import Budgets
 from monitor.collectors.run import SourceWatch
-from monitor.datadir import WorkerSlot, private_folder
+from monitor.datadir import WorkerSlot, kept_key, private_folder
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.explain import Present
 from monitor.forgotten import Forgotten
@@ -212,6 +212,16 @@ class Daemon:
         classifier = await asyncio.to_thread(version_of, self.settings.classifier, self.topic)
         return Present(classifier=classifier, register=self.topic.register.version)
 
+    def _login_key(self) -> bytes | None:
+        """What signs the logins of named tokens: kept, so that they outlive a restart. Raises DaemonError."""
+        if not self.settings.token:
+            return None
+        file = private_folder(self.settings.data_dir) / "login.key"
+        try:
+            return kept_key(file)
+        except (OSError, ValueError) as error:
+            raise DaemonError(f"the logins' key {file} cannot be used ({error}); remove it for a new one") from None
+
     @asynccontextmanager
     async def _served(self, role: str) -> AsyncIterator[str]:
         """The API and the pages; gives their address."""
@@ -226,6 +236,7 @@ class Daemon:
             authorities=lambda: self.topic.lexicon.authorities,
             register=lambda: self.topic.register,
             role=role,
+            login_key=self._login_key(),
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         await runner.setup()

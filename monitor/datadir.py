@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import socket
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 _LOCK_FILE = "daemon.lock"
 _TRIES, _PAUSE_S = 10, 0.03
 _MAX_SLOTS = 1_000
+_KEY_BYTES = 64  # of a kept key, in hexadecimal
 
 
 class DataDirError(Exception):
@@ -119,6 +122,43 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         raise DataDirError(f"the folder {path} cannot be made: {error.strerror}; set data_dir to one that can") from None
     return path
+
+
+def kept_key(file: Path) -> bytes:
+    """The key in the file, which is made where it is missing: whole or not at all, and once.
+
+    Raises OSError where it cannot be read or made, ValueError where the file holds none.
+    """
+    if not file.exists():
+        _make_key(file)
+    key = file.read_bytes()
+    if len(key.strip()) < _KEY_BYTES:
+        raise ValueError(f"{file} holds no key")
+    return key
+
+
+def new_key() -> bytes:
+    """A key that nobody can guess, in letters and digits."""
+    return secrets.token_hex(_KEY_BYTES // 2).encode()
+
+
+def write_key(file: Path, keys: bytes) -> None:
+    """Writes a file that is not there yet, for its owner alone. Raises OSError."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(keys)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _make_key(file: Path) -> None:
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    try:
+        write_key(new, new_key())
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
+            os.link(new, file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> int:

@@ -5,10 +5,8 @@ Collectors, `exowatch replay`, the demo and `POST /api/v1/mentions` all come thr
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,12 +16,12 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor import words
+from monitor.datadir import kept_key, new_key, write_key
 from monitor.notices import author_name, post_name
 from monitor.settings import Settings
 from monitor.stream import Item, Stream
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
-_KEY_BYTES = 64
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
@@ -172,7 +170,7 @@ def add_key(settings: Settings) -> None:
     keys = _key_file(file).splitlines()
     new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
-        _write_key(new, b"\n".join([*keys, secrets.token_hex(_KEY_BYTES // 2).encode()]))
+        write_key(new, b"\n".join([*keys, new_key()]))
         new.replace(file)
     except OSError as error:
         raise PseudonymsError(f"the pseudonyms' key {file} cannot be changed: {error.strerror}") from None
@@ -181,34 +179,13 @@ def add_key(settings: Settings) -> None:
 def _key_file(file: Path) -> bytes:
     """The keys in the file, which is made where it is missing: whole or not at all, and once. Raises PseudonymsError."""
     try:
-        if not file.exists():
-            _make_key(file)
-        key = file.read_bytes()
+        return kept_key(file)
     except OSError as error:
         raise PseudonymsError(f"the pseudonyms' key {file} cannot be read or made: {error.strerror}") from None
-    if len(key.strip()) < _KEY_BYTES:
+    except ValueError:
         raise PseudonymsError(
             f"{file} holds no key for pseudonyms; put its copy back, set privacy.key, or remove it for a new one"
-        )
-    return key
-
-
-def _make_key(file: Path) -> None:
-    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    try:
-        _write_key(new, secrets.token_hex(_KEY_BYTES // 2).encode())
-        with contextlib.suppress(FileExistsError):  # another process was quicker: its key is the key
-            os.link(new, file)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _write_key(file: Path, keys: bytes) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as out:
-        out.write(keys)
-        out.flush()
-        os.fsync(out.fileno())
+        ) from None
 
 
 def post_from(raw: Any) -> Post:

@@ -101,9 +101,17 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: Database, redis_url: str, *, token: str = "", register: Register | None = None) -> AsyncIterator[Api]:
-    """The server, until the end of the block."""
-    settings = Settings(api={"token": token}, endpoint=[ENDPOINT])
+async def serving(
+    database: Database,
+    redis_url: str,
+    *,
+    token: str = "",
+    tokens: Sequence[dict[str, Any]] = (),
+    register: Register | None = None,
+    **more: Any,
+) -> AsyncIterator[Api]:
+    """The server, until the end of the block; `token` is its own, `tokens` are named ones, `more` further settings."""
+    settings = Settings(**{"api": {"token": token}, "endpoint": [ENDPOINT], "token": list(tokens), **more})
     stream = await Stream.open(redis_url)
     unready: list[str] = []
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from monitor.api.guard import COOKIE, login_cookie
+from monitor.api.access import Caller, login_cookie
+from monitor.api.guard import COOKIE
 from monitor.store import Database
 from monitor.words import now_ms
 from tests.api_server import Api, serving
@@ -96,10 +97,11 @@ async def test_logging_in_gives_a_cookie_that_is_not_the_token(locked: Api) -> N
 
 
 async def test_a_cookie_ends_and_cannot_be_made_longer(locked: Api) -> None:
-    over = login_cookie(TOKEN, now_ms() - 1)
-    later = login_cookie(TOKEN, now_ms() + 60_000)
+    ours = Caller(key=TOKEN.encode())
+    over = login_cookie(ours, now_ms() - 1)
+    later = login_cookie(ours, now_ms() + 60_000)
     longer = f"{now_ms() + 120_000}.{later.partition('.')[2]}"
-    other = login_cookie("another token", now_ms() + 60_000)
+    other = login_cookie(Caller(key=b"another token"), now_ms() + 60_000)
     for value, status in ((later, 200), (over, 401), (longer, 401), (other, 401), ("x", 401), (".", 401)):
         assert (await locked.get("/api/v1/mentions", headers={"Cookie": f"{COOKIE}={value}"}))[0] == status
 

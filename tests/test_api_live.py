@@ -14,7 +14,7 @@ import pytest
 from monitor.api import live
 from monitor.store import Database
 from monitor.stream import Signal
-from monitor.words import public_id
+from monitor.words import public_id, rfc3339
 from tests.api_server import ENDPOINT, Api, serving
 from tests.samples import judged, occurrence, write
 
@@ -138,3 +138,50 @@ async def test_the_server_closes_although_somebody_listens(database: Database, r
     async with asyncio.timeout(10), serving(database, redis_url) as api, aiohttp.ClientSession() as other:
         answer = await other.get(api.url + "/live")
         assert answer.status == 200
+
+
+async def lines_until(answer: aiohttp.ClientResponse, end: bytes) -> list[bytes]:
+    """The lines of an answer up to one that begins so."""
+    found: list[bytes] = []
+    async with asyncio.timeout(20):
+        async for line in answer.content:
+            found.append(line.rstrip(b"\n"))
+            if line.startswith(end):
+                return found
+    raise AssertionError(f"the connection ended after {found}")
+
+
+async def test_a_listener_to_whom_nothing_was_sent_comes_back_to_where_it_was(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)
+    await store(api, "a", 1)
+    async with api.client.get(api.url + "/live?type=safety") as answer:
+        began = await lines_until(answer, b"id: ")
+        await store(api, "b", 2)  # is not for this listener, which learns that it is past it
+        position = await api.stream.signal_position()
+        await lines_until(answer, b"id: " + position.encode())
+    assert began[-1] != b"id: " + position.encode()
+    await store(api, "c", 3, type="safety")
+    async with api.client.get(api.url + "/live?event=mention", headers={"Last-Event-ID": began[-1][4:].decode()}) as answer:
+        assert [event["data"]["platform_id"] for event in await take(answer, 2)] == ["b", "c"]
+    async with api.client.get(api.url + "/live?event=mention", headers={"Last-Event-ID": position}) as answer:
+        assert [event["data"]["platform_id"] for event in await take(answer, 1)] == ["c"]
+
+
+async def test_who_comes_back_too_late_is_told_from_when_to_look_and_gets_what_is_kept(api: Api) -> None:
+    await store(api, "a", 1)
+    position = await api.stream.signal_position()
+    for _ in range(11):
+        await api.stream.signal(*[Signal("claim", "c_none")] * 1_000)
+    await store(api, "b", 2)
+    async with api.client.get(api.url + "/live?event=mention", headers={"Last-Event-ID": position}) as answer:
+        gap, mention = await take(answer, 2)
+    assert (gap["event"], gap["data"]["since"]) == ("gap", rfc3339(int(position.partition("-")[0])))
+    assert (mention["event"], mention["data"]["platform_id"]) == ("mention", "b")
+
+
+async def test_a_position_that_the_server_never_reached_is_a_gap_too(api: Api) -> None:
+    async with api.client.get(api.url + "/live", headers={"Last-Event-ID": "9999999999999-0"}) as answer:
+        (gap,) = await take(answer, 1)
+        await store(api, "a", 1)
+        (mention, _) = await take(answer, 2)
+    assert (gap["event"], mention["data"]["platform_id"]) == ("gap", "a")

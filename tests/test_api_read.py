@@ -129,6 +129,9 @@ async def test_counts_by_hour_and_by_day(api: Api) -> None:
     _, answer = await api.get("/api/v1/stats?bucket=hour&text=fda&type=regulatory_status&platform=tiktok")
     assert sum(bucket["claims"] for bucket in answer["buckets"]) == 1
     assert len((await api.get("/api/v1/stats"))[1]["buckets"]) == 30
+    _, answer = await api.get("/api/v1/stats?bucket=hour&since=365d")
+    assert len(answer["buckets"]) == 1_000  # the latest of them
+    assert sum(bucket["mentions"] for bucket in answer["buckets"]) == 4
 
 
 async def test_counts_are_of_whole_buckets_from_the_one_that_holds_since(api: Api) -> None:
@@ -161,7 +164,6 @@ WRONG = [
     ("/api/v1/sources?cursor=WzFd", "another list"),
     ("/api/v1/claims/c_1?nope=1", "unknown parameter"),
     ("/api/v1/stats?bucket=week", "hour, day"),
-    ("/api/v1/stats?bucket=hour&since=365d", "at most 1000"),
     ("/api/v1/stats?limit=3", "unknown parameter"),
     ("/api/v1/deliveries?state=lost", "pending, delivered, dead"),
     ("/api/v1/live?event=noise", "mention, alert"),
@@ -199,7 +201,6 @@ async def test_a_broken_database_shows_nothing_of_the_inside(api: Api) -> None:
 async def test_the_description_names_every_route_and_every_parameter_it_names_is_taken(api: Api) -> None:
     status, document = await api.get("/api/v1/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")
-    assert len(document["paths"]) == 18
     values = {"since": "1h", "until": "1h", "text": "a", "limit": "5", "bucket": "hour", "event": "alert"}
     values |= {
         "doubtful": "true",
@@ -213,7 +214,8 @@ async def test_the_description_names_every_route_and_every_parameter_it_names_is
     values |= {"spreading": "10", "resurfaced_after": "1h", "max_per_hour": "5"}
     claim_id = claim_id_of("safe")
     for path, operations in document["paths"].items():
-        if "get" not in operations or path.endswith("/live"):
+        answers = operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if "$ref" not in answers.get("application/json", {}).get("schema", {}):
             continue
         where = (
             path.replace("{name}", "idle")

@@ -32,6 +32,7 @@ FLOORS = (
         "monitor.retention",
         "monitor.forgotten",
         "monitor.event_types",
+        "monitor.export",
         "monitor.post_files",
     ),
     WINGS,

@@ -102,10 +102,10 @@ def test_a_pipe_gets_plain_lines_without_anything_that_steers_a_terminal(config:
     assert not [char for char in found.stdout if char in "\x1b\x07\x9b\u202e"]
 
 
-def on_a_terminal(*arguments: str) -> str:
-    """What a command shows on a terminal of 100 columns."""
+def on_a_terminal(*arguments: str, columns: int = 100) -> str:
+    """What a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
-    environ = os.environ | {"COLUMNS": "100", "TERM": "xterm"}
+    environ = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
     command = [sys.executable, "-m", "monitor", *arguments]
     with subprocess.Popen(command, stdout=theirs, cwd=ROOT, env=environ) as process:
         os.close(theirs)
@@ -230,6 +230,11 @@ def test_a_database_that_is_not_ours_is_one_sentence(tmp_path: Path) -> None:
         "endpoints test",
         "endpoints deliveries",
         "endpoints redeliver",
+        "export",
+        "watch",
+        "token new",
+        "completion",
+        "mcp",
     ],
 )
 def test_every_command_explains_itself_with_an_example(command: str, capfd: pytest.CaptureFixture[str]) -> None:

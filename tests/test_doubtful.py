@@ -140,7 +140,9 @@ async def test_http_has_the_filter_the_warning_and_the_way_back(database: Databa
         assert (status, claim["id"], claim["mentions"]) == (200, CLEARED, 1)
         assert (await review(api, CLEARED, action="unmerge"))[0] == 409
         _, described = await api.get("/api/v1/openapi.json")
-    asked = described["components"]["schemas"]["ReviewRequest"]["properties"]
-    assert "unmerge" in asked["action"]["enum"]
-    assert (asked["note"]["maxLength"], asked["reviewer"]["maxLength"], asked["mentions"]["maxItems"]) == (2_000, 100, 500)
-    assert (asked["claim"]["minLength"], asked["claim"]["maxLength"]) == (10, 300)
+    body = described["paths"]["/api/v1/claims/{id}/review"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    ways = {one["title"]: one["properties"] for one in body["anyOf"]}
+    assert {"unmerge", "confirm mentions"} < set(ways)
+    asked = ways["split mentions claim"]
+    assert (asked["note"]["anyOf"][0]["maxLength"], asked["reviewer"]["anyOf"][0]["maxLength"]) == (2_000, 100)
+    assert (asked["mentions"]["maxItems"], asked["claim"]["minLength"], asked["claim"]["maxLength"]) == (500, 10, 300)

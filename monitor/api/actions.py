@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from monitor.api.access import caller_of, needs
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
 from monitor.store import deliveries, delivery_log, parse_filters
 from monitor.store.reviewing import ReviewRequest, carry_out, changed_by
-from monitor.store.reviews import ACTIONS, NoSuchClaimError, ReviewConflictError, ReviewError
+from monitor.store.reviews import ACTIONS, MuteOverError, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import Post, now_ms, stored_id
 
 MAX_BODY = 5_000_000  # bytes
 MAX_POSTS = 1_000
-SOURCE = "api"  # what posts handed in here say as their source, and reviews that name nobody as their reviewer
+SOURCE = "api"  # what posts handed in here say as their source
 _PORTION = 100  # posts matched and published at a time, so that one large request does not hold up the others
 
 
@@ -59,6 +60,7 @@ async def post_mentions(request: web.Request) -> web.Response:
     return answer(taken, status=202)
 
 
+@needs("review")
 async def post_review(request: web.Request) -> web.Response:
     """Confirms, dismisses, reopens, mutes, unmutes, merges, unmerges, splits or notes on a claim; answers what then holds."""
     ask(request, filters=())
@@ -66,12 +68,11 @@ async def post_review(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     asked = _review_of(_read_json(await request.read()))
     try:
-        found = await parts.database.write_again(
-            lambda to: carry_out(to, name, asked, reviewer=SOURCE, authorities=parts.authorities())
-        )
+        reviewer, authorities = caller_of(request).name, parts.authorities()
+        found = await parts.database.write_again(lambda to: carry_out(to, name, asked, reviewer, authorities=authorities))
     except NoSuchClaimError as error:
         raise Problem(404, str(error)) from None
-    except ReviewConflictError as error:
+    except (ReviewConflictError, MuteOverError) as error:
         raise Problem(409, str(error)) from None
     except ReviewError as error:
         raise Problem(400, str(error)) from None
@@ -134,6 +135,8 @@ async def post_endpoint_redeliver(request: web.Request) -> web.Response:
         asked = msgspec.convert(_read_json(await request.read()), Again)
     except msgspec.ValidationError as error:
         raise Problem(400, f"the body does not say what to send again: {str(error)[:200]}") from None
+    if not asked.since.strip():
+        raise Problem(400, 'say in since how far back, as in "24h"')
     given = {"since": [asked.since], **({} if asked.until is None else {"until": [asked.until]})}
     rest: delivery_log.Again | None = delivery_log.again(name, parse_filters(given), asked.state)
     queued = 0

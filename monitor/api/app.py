@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, guard, health, lists, live, openapi, pages, reasons
+from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons
+from monitor.api.access import Access
 from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness, RegisterNow
 from monitor.api.problems import problems
 from monitor.intake import Intake
@@ -28,10 +30,12 @@ def make_app(
     register: RegisterNow,
     authorities: Authorities = dict,
     role: str = "serve",
+    login_key: bytes | None = None,
 ) -> web.Application:
     """The application, ready for a runner. All of its parts stay the caller's, to be closed after the runner.
 
-    Run it without aiohttp's access log: `?token=` of /live would stand in it.
+    `login_key` signs the logins of named tokens; without one they end with the process. Run it without aiohttp's access log:
+    `?token=` of /live would stand in it.
     """
     middlewares = [pages.show_errors, problems, pages.offer_login, guard.guard]
     app = web.Application(middlewares=middlewares, client_max_size=actions.MAX_BODY)
@@ -47,6 +51,8 @@ def make_app(
         role=role,
     )
     pages.prepare(app)
+    app[guard.ACCESS] = Access(settings, login_key)
+    app[exports.RUNNING] = asyncio.Semaphore(exports.MAX_AT_ONCE)
     app[live.CLIENTS] = set()
     app.on_response_prepare.append(guard.add_headers)
     app.on_shutdown.append(live.stop_listening)
@@ -57,11 +63,13 @@ def make_app(
             web.get("/healthz", health.get_health),
             web.get("/readyz", health.get_readiness),
             web.get("/metrics", health.get_metrics),
+            web.get("/alerts.atom", atom.get_feed),
             web.get("/live", live.get_live, allow_head=False),
             web.get("/api/v1/live", live.get_live, allow_head=False),
             web.get("/api/v1/openapi.json", openapi.get_openapi),
             web.get("/api/v1/mentions", lists.get_mentions),
             web.post("/api/v1/mentions", actions.post_mentions),
+            *(web.get(f"/api/v1/{kind}/export", handler, allow_head=False) for kind, handler in exports.EXPORTS.items()),
             web.get("/api/v1/mentions/{id}", lists.get_mention),
             web.get("/api/v1/mentions/{id}/explain", reasons.get_explanation),
             web.get("/api/v1/claims", lists.get_claims),

@@ -7,21 +7,19 @@ header does).
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.api.parts import PARTS
+from monitor.api.access import BUDGET, CALLER, Access, Caller, scope_of
 from monitor.api.problems import Problem
-from monitor.words import now_ms
 
+ACCESS = web.AppKey("access", Access)
 COOKIE = "exowatch_login"
-LOGIN_DAYS = 30
-_OPEN = frozenset({"/healthz", "/readyz", "/login"})
+_LEAVE = "/logout"  # which anybody may who came in
+OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_FOLDER = "/static/"  # the program's own style and script, which the form to log in needs
 _TOKEN_IN_QUERY = frozenset({"/live", "/api/v1/live", "/alerts.atom"})
 _WANTED = {"WWW-Authenticate": 'Bearer realm="exowatch"'}
@@ -33,22 +31,24 @@ _CONTENT_POLICY = (
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses requests that come by a foreign name, from a foreign page, or without the token where one is set."""
-    token = request.app[PARTS].token
+    """Refuses requests that come by a foreign name, from a foreign page, or without a token that may do it where one is set."""
+    access = request.app[ACCESS]
     if (request.content_length or 0) > request.client_max_size:  # at once, and not when so much has come
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
-    if not token:
+    if not access.locked:
         _check_host(request)
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_origin(request)
-    if token and not _is_open(request) and not _may(request, token):
-        raise Problem(401, "this daemon wants its token: send it as `Authorization: Bearer`, or log in at /login", _WANTED)
+    if access.locked and not _is_open(request):
+        _admit(request, access)
     return await handler(request)
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Headers of every answer."""
     headers = response.headers
+    budget = request.get(BUDGET)
+    headers.update(budget.headers if budget is not None else {})
     headers["Server"] = "exowatch"
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
@@ -59,39 +59,40 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
         headers["Content-Security-Policy"] = _CONTENT_POLICY
         headers["X-Frame-Options"] = "DENY"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.path.startswith(_OPEN_FOLDER) and response.status in (200, 304):
+        headers.setdefault("Cache-Control", "no-cache")  # by the tag of each file a browser learns whether it is still the same
     headers.setdefault("Cache-Control", "no-store")  # posts get deleted; no copy of one stays behind in a cache
 
 
-def same(given: str, wanted: str) -> bool:
-    """Whether two texts are the same, in a time that tells nothing about either."""
-    digests = (hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, wanted))
-    return hmac.compare_digest(*digests)
-
-
-def login_cookie(token: str, until_ms: int) -> str:
-    """What a browser shows instead of the token: when it ends, and a signature over that which only the token can make."""
-    return f"{until_ms}.{_signature(token, str(until_ms))}"
-
-
-def _signature(token: str, until: str) -> str:
-    return hmac.new(
-        token.encode(), f"exowatch login until {until}".encode("utf-8", "surrogateescape"), hashlib.sha256
-    ).hexdigest()
-
-
 def _is_open(request: web.Request) -> bool:
-    return request.path in _OPEN or request.path.startswith(_OPEN_FOLDER)
+    return request.path in OPEN or request.path.startswith(_OPEN_FOLDER)
 
 
-def _may(request: web.Request, token: str) -> bool:
+def _caller(request: web.Request, access: Access) -> Caller | None:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and same(given.strip(), token):
-        return True
-    until, _, signature = request.cookies.get(COOKIE, "").partition(".")
-    if same(signature, _signature(token, until)) and until.isdigit() and int(until) > now_ms():
-        return True
+    if scheme.lower() == "bearer" and (caller := access.by_token(given.strip())):
+        return caller
+    if caller := access.by_cookie(request.cookies.get(COOKIE, "")):
+        return caller
     in_query = request.query.get("token") if request.path in _TOKEN_IN_QUERY and request.method in ("GET", "HEAD") else None
-    return in_query is not None and same(in_query, token)
+    return None if in_query is None else access.by_token(in_query)
+
+
+def _admit(request: web.Request, access: Access) -> None:
+    """Lets a caller in who shows a token, may do this, and does not ask too often. Raises Problem."""
+    caller = _caller(request, access)
+    if caller is None:
+        raise Problem(401, "this daemon wants its token: send it as `Authorization: Bearer`, or log in at /login", _WANTED)
+    request[CALLER] = caller
+    budget = access.spend(caller)
+    if budget is not None:
+        request[BUDGET] = budget
+        if budget.wait_s:
+            raise Problem(429, f"more than {budget.limit} requests a minute with this token; wait as Retry-After says")
+    route = request.match_info
+    wanted = scope_of(route.handler, request.method)
+    if route.http_exception is None and request.path != _LEAVE and wanted not in caller.scopes:
+        raise Problem(403, f'this needs a token with the scope "{wanted}"; the token {caller.name} has not got it')
 
 
 def _check_host(request: web.Request) -> None:

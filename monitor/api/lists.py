@@ -8,9 +8,9 @@ from aiohttp import web
 
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
-from monitor.api.queries import answer, ask, choice, name_in_path
+from monitor.api.queries import answer, answer_one, ask, choice, name_in_path
 from monitor.store import alerts, claims, coverage, deliveries, detail, mentions, news, sources
-from monitor.store.filters import CLAIM_FILTER_NAMES
+from monitor.store.filters import CLAIM_FILTER_NAMES, UNPRINTABLE
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
 from monitor.words import DELIVERY_STATES, DeliveryState, Page
 
@@ -33,7 +33,7 @@ async def get_mention(request: web.Request) -> web.Response:
         found = await mentions.find(connection, name)
     if found is None:
         raise Problem(404, "there is no mention with this id; GET /api/v1/mentions lists them")
-    return answer(found)
+    return answer_one(request, found)
 
 
 async def get_claims(request: web.Request) -> web.Response:
@@ -51,7 +51,7 @@ async def get_claim(request: web.Request) -> web.Response:
         found = await detail.find(connection, name, filters)
     if found is None:
         raise Problem(404, "there is no claim with this id; GET /api/v1/claims lists them")
-    return answer(found)
+    return answer_one(request, found)
 
 
 async def get_alerts(request: web.Request) -> web.Response:
@@ -76,7 +76,7 @@ async def get_coverage(request: web.Request) -> web.Response:
         found = await coverage.find(connection, name, filters.since, filters.until)
     if found is None:
         raise Problem(404, "there is no source with this name")
-    return answer(found)
+    return answer_one(request, found)
 
 
 async def get_news(request: web.Request) -> web.Response:
@@ -100,7 +100,7 @@ async def get_deliveries(request: web.Request) -> web.Response:
     filters, mine = ask(request, "endpoint", "state")
     state = cast(DeliveryState | None, choice(mine, "state", DELIVERY_STATES))
     endpoint = mine["endpoint"][-1] if "endpoint" in mine else None
-    if endpoint is not None and not endpoint.isprintable():
+    if endpoint is not None and UNPRINTABLE.search(endpoint):
         raise Problem(400, "endpoint holds a character that no name has")
     async with request.app[PARTS].database.read() as connection:
         return answer(await deliveries.page(connection, filters, endpoint=endpoint, state=state))

@@ -2,7 +2,7 @@
 
 The stream's signals say that something is new; what it is comes from the record. Each client reads the signals at its own pace
 through a tail of its own, so nothing is buffered for it here: one that does not take what it is sent is dropped, comes back with
-`Last-Event-ID`, and goes on from there.
+`Last-Event-ID`, and goes on from there. Signals are kept in a bounded number; who comes back too late for some is told so.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from monitor.api.parts import PARTS, Parts
 from monitor.api.problems import Problem
 from monitor.api.queries import ask
 from monitor.store import Filters, StoreUnavailable, alerts, claims, mentions
-from monitor.stream import Signal
-from monitor.words import Alert, Claim, Mention, stored_id
+from monitor.stream import Signal, Stream
+from monitor.words import Alert, Claim, Mention, rfc3339, stored_id
 
 log = structlog.get_logger()
 
@@ -33,6 +33,7 @@ PATIENCE_S = 10.0  # how long a client may take to accept what it is sent
 MAX_CLIENTS = 100
 EVENTS = ("mention", "alert", "claim")
 OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
+_NOWHERE = "0-0"
 _POSITION = re.compile(r"\d{1,15}-\d{1,15}")
 CLIENTS = web.AppKey("live_clients", set[asyncio.Task[Any]])
 
@@ -55,17 +56,19 @@ async def get_live(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, filters: Filters, wanted: list[str]) -> web.StreamResponse:
     parts = request.app[PARTS]
-    position = request.headers.get("Last-Event-ID", "")
-    if not _POSITION.fullmatch(position):
-        position = await parts.stream.signal_position()  # before the headers go, so that nothing is missed after them
+    position, gap = await _start(parts.stream, request.headers.get("Last-Event-ID", ""))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"})
     await response.prepare(request)
     tail = parts.stream.signals(position)
     try:
-        await _send(response, b"retry: 3000\n: listening\n\n")
+        await _send(response, b"retry: 3000\n: listening\n" + _mark(position) + gap)
         async with aclosing(_with_heartbeats(tail, parts.closing)) as coming:
             async for signal in coming:
-                data = b":\n\n" if signal is None else await _event(parts, signal, filters, wanted)
+                if signal is None:
+                    await _send(response, b":\n" + _mark(position))
+                    continue
+                position = signal.position
+                data = await _event(parts, signal, filters, wanted)
                 if data:
                     await _send(response, data)
     except TimeoutError:
@@ -81,6 +84,28 @@ async def _serve(request: web.Request, filters: Filters, wanted: list[str]) -> w
     finally:
         await tail.aclose()  # its connection goes with it
     return response
+
+
+async def _start(stream: Stream, last: str) -> tuple[str, bytes]:
+    """Where to begin for a client whose last event was this one, and the event `gap` where some after it are no longer kept."""
+    kept = await stream.signals_kept()  # before the headers go, so that nothing is missed after them
+    end = kept[1] if kept else _NOWHERE
+    if not _POSITION.fullmatch(last):
+        return end, b""
+    since = rfc3339(int(last.partition("-")[0]))
+    gap = b"event: gap\ndata: %s\n\n" % words.encode({"since": since})
+    if kept is None or _order(last) > _order(end):  # of another server, or of one that lost what it had
+        return end, gap
+    return last, gap if _order(last) < _order(kept[0]) else b""
+
+
+def _order(position: str) -> tuple[int, ...]:
+    return tuple(map(int, position.split("-")))
+
+
+def _mark(position: str) -> bytes:
+    """Tells the client how far it is, so that it comes back there although nothing of it was for this client; ends the block."""
+    return b"\n" if position == _NOWHERE else b"id: %s\n\n" % position.encode()
 
 
 async def _send(response: web.StreamResponse, data: bytes) -> None:
@@ -118,15 +143,18 @@ async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[st
     """The event for a signal, or None where it is not wanted, does not pass the filters or is no longer there."""
     if signal.kind not in wanted:
         return None
-    found: Mention | Alert | Claim | None
     async with parts.database.read() as connection:
-        if signal.kind == "claim":
-            found = await _claim(connection, signal.id, filters)
-        else:
-            found = await _one(connection, signal.kind, signal.id, filters)
+        found = await look_up(connection, signal, filters)
     if found is None:
         return None
     return b"event: %s\nid: %s\ndata: %s\n\n" % (signal.kind.encode(), signal.position.encode(), words.encode(found))
+
+
+async def look_up(connection: AsyncConnection, signal: Signal, filters: Filters) -> Mention | Alert | Claim | None:
+    """What a signal speaks of, as the lists give it; None where it does not pass the filters or is no longer there."""
+    if signal.kind == "claim":
+        return await _claim(connection, signal.id, filters)
+    return await _one(connection, signal.kind, signal.id, filters) if signal.kind in ("mention", "alert") else None
 
 
 async def _claim(connection: AsyncConnection, claim_id: str, filters: Filters) -> Claim | None:

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from monitor import __version__
-from monitor.api import actions, lists, live, reasons
-from monitor.api.queries import answer
+from monitor.api import actions, atom, bodies, exports, health, lists, live, parameters, reasons
+from monitor.api.access import scope_of
+from monitor.api.guard import OPEN
+from monitor.api.parts import PARTS
+from monitor.api.queries import answer_one
 from monitor.explain import Explanation
+from monitor.export import CONTENT_TYPES
 from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
 from monitor.store.dry_run import DryRun
-from monitor.store.filters import CLAIM_FILTER_NAMES, DEFAULT_LIMIT, FILTER_NAMES, MAX_LIMIT, YES_NO
+from monitor.store.filters import CLAIM_FILTER_NAMES, FILTER_NAMES
 from monitor.store.news import NewsItem
-from monitor.store.reviewing import Reviewed, ReviewRequest
-from monitor.store.stats import BUCKET_SIZES, Stats
-from monitor.words import (
-    CLAIM_STATES,
-    CLAIM_TYPES,
-    DELIVERY_STATES,
-    STANCES,
-    VERDICTS,
-    Alert,
-    Claim,
-    Coverage,
-    Delivery,
-    EndpointStatus,
-    Mention,
-    Page,
-    SourceStatus,
-)
+from monitor.store.reviewing import Reviewed
+from monitor.store.stats import Stats
+from monitor.words import CLAIM_STATES, Alert, Claim, Coverage, Delivery, EndpointStatus, Mention, Page, SourceStatus
+
+Schema = dict[str, Any]
+
 
 PREFIX = "/api/v1"
-
-
-class PostIn(msgspec.Struct, omit_defaults=True):
-    """A post as it is handed in; text is its title and body joined where it has both."""
-
-    platform: str
-    id: str | int
-    text: str
-    title: str | None = None
-    url: str | None = None
-    author: str | None = None
-    created_at: str | float | None = None
-    lang: str | None = None
 
 
 class ProblemDetails(msgspec.Struct):
@@ -62,131 +41,110 @@ class ProblemDetails(msgspec.Struct):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What a route answers with (None: server-sent events), and the parameters and body that it takes.
+    """What a route answers with (a type, or None for what is not JSON), and the parameters and body that it takes.
 
-    `repeated` are parameters that mean something of their own here: what each may be, as often as wanted.
+    `repeated` are parameters that mean something of their own here: what each may be, as often as wanted. `cursor` says what
+    the list is in the order of, `content` what an answer is that is not JSON, `tagged` whether it can be 304.
     """
 
     answer: Any
     parameters: tuple[str, ...] = ()
     status: int = 200
-    body: Any = None
+    body: Literal["posts", "review", "again"] | None = None
     repeated: Mapping[str, tuple[str, ...]] = {}
+    cursor: str = "number"
+    content: tuple[str, ...] = ()
+    tagged: bool = False
 
 
-OPERATIONS: dict[Handler, Operation] = {
+_FILES = tuple(CONTENT_TYPES.values())
+_OF_CLAIMS = {"state": CLAIM_STATES}
+
+OPERATIONS: dict[Any, Operation] = {
     lists.get_mentions: Operation(Page[Mention], FILTER_NAMES),
-    lists.get_mention: Operation(Mention),
-    reasons.get_explanation: Operation(Explanation),
-    lists.get_claims: Operation(Page[Claim], CLAIM_FILTER_NAMES, repeated={"state": CLAIM_STATES}),
-    lists.get_claim: Operation(ClaimDetail, FILTER_NAMES),
+    lists.get_mention: Operation(Mention, tagged=True),
+    reasons.get_explanation: Operation(Explanation, tagged=True),
+    lists.get_claims: Operation(Page[Claim], CLAIM_FILTER_NAMES, repeated=_OF_CLAIMS, cursor="claim"),
+    lists.get_claim: Operation(ClaimDetail, FILTER_NAMES, tagged=True),
     lists.get_alerts: Operation(Page[Alert], FILTER_NAMES),
     reasons.get_dry_run: Operation(DryRun, dry_terms.NAMES),
-    lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES),
-    lists.get_coverage: Operation(Coverage, ("since", "until")),
+    lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES, cursor="name"),
+    lists.get_coverage: Operation(Coverage, ("since", "until"), tagged=True),
     lists.get_news: Operation(Page[NewsItem], lists.OF_NEWS),
     lists.get_endpoints: Operation(Page[EndpointStatus]),
     lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
     lists.get_stats: Operation(Stats, ("bucket", *lists.OF_STATS)),
-    actions.post_mentions: Operation(actions.Taken, status=202, body=PostIn | list[PostIn]),
-    actions.post_review: Operation(Reviewed, body=ReviewRequest),
+    exports.export_mentions: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
+    exports.export_occurrences: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
+    exports.export_claims: Operation(None, ("format", *exports.OF_CLAIMS_EXPORT), repeated=_OF_CLAIMS, content=_FILES),
+    exports.export_alerts: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
+    actions.post_mentions: Operation(actions.Taken, status=202, body="posts"),
+    actions.post_review: Operation(Reviewed, body="review"),
     actions.post_endpoint_test: Operation(Delivery, status=202),
-    actions.post_endpoint_redeliver: Operation(actions.Queued, status=202, body=actions.Again),
+    actions.post_endpoint_redeliver: Operation(actions.Queued, status=202, body="again"),
     actions.post_redeliver: Operation(Delivery, status=202),
-    live.get_live: Operation(None, ("event", *live.OF_LIVE)),
-}
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "type": CLAIM_TYPES,
-    "verdict": VERDICTS,
-    "stance": STANCES,
-    "bucket": BUCKET_SIZES,
-    "state": DELIVERY_STATES,
-    "event": live.EVENTS,
-    "doubtful": YES_NO,
-    "events": dry_terms.CHOICES["events"],
-    "types": dry_terms.CHOICES["types"],
-    "verdicts": dry_terms.CHOICES["verdicts"],
-}
-_ONCE = (
-    *("since", "until", "limit", "cursor", "bucket", "state", "endpoint", "doubtful"),
-    *("min_confidence", "endpoint_min_confidence", "resurfaced_after", "max_per_hour"),
-)
-_EXPLAINED = {
-    "since": "Heard since: a duration back from now (`24h`) or a time.",
-    "until": "Heard before: a duration back from now or a time.",
-    "text": 'All words, case and accents folded; `"a phrase"`; `prefix*`.',
-    "claim": "Id of a claim.",
-    "watch": "Name on the watchlist.",
-    "doubtful": "`true`: joined to a claim as the likeliest, and confirmed by nobody yet.",
-    "cursor": "`next` of the page before.",
-    "min_confidence": "Another `alerts.min_confidence`.",
-    "spreading": "Other numbers of authors than `alerts.spreading`.",
-    "resurfaced_after": "Another `alerts.resurfaced_after`, as in `30d`.",
-    "max_per_hour": "Another `max_per_hour` of the endpoint; `all`: no budget.",
-    "endpoint_min_confidence": "Another `min_confidence` of the endpoint.",
+    live.get_live: Operation(None, ("event", "token", *live.OF_LIVE), content=("text/event-stream",)),
+    atom.get_feed: Operation(None, ("token", *FILTER_NAMES), content=("application/atom+xml",), tagged=True),
+    health.get_health: Operation(None, content=("text/plain",)),
+    health.get_readiness: Operation(None, content=("text/plain",)),
+    health.get_metrics: Operation(None, content=("text/plain",)),
 }
 
 
-def describe(app: web.Application) -> dict[str, Any]:
-    """The description of the routes of this application that lie under PREFIX."""
-    types = [one for op in OPERATIONS.values() for one in (op.answer, op.body) if one is not None]
-    schemas, components = msgspec.json.schema_components([*types, ProblemDetails], ref_template="#/components/schemas/{name}")
+def describe(app: web.Application) -> Schema:
+    """The description of the routes that programs use: those under PREFIX, and beside it those of OPERATIONS."""
+    types = [op.answer for op in OPERATIONS.values() if op.answer is not None]
+    schemas, components = msgspec.json.schema_components(
+        [*types, ProblemDetails, bodies.PostIn], ref_template="#/components/schemas/{name}"
+    )
     by_type = dict(zip(map(repr, types), schemas, strict=False))
-    paths: dict[str, dict[str, Any]] = {}
+    *_, problem, post = schemas
+    of_body = {"posts": bodies.posts(post), "review": bodies.review(), "again": bodies.again()}
+    locked = app[PARTS].locked
+    paths: dict[str, Schema] = {}
     for route in app.router.routes():
         path = route.resource.canonical if route.resource is not None else ""
-        if not path.startswith(PREFIX) or route.method == "HEAD" or route.handler is get_openapi:
-            continue
-        described = _operation(route.handler, path, by_type, schemas[-1])
-        paths.setdefault(path, {})[route.method.lower()] = described
+        known = route.handler in OPERATIONS or route.handler is get_openapi
+        if route.method != "HEAD" and (known or path.startswith(PREFIX)):
+            described = _operation(route.handler, route.method, path, by_type, problem, of_body)
+            described["security"] = [{"token": []}] if locked and path not in OPEN else []
+            paths.setdefault(path, {})[route.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": "exowatch", "version": __version__},
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "security": [{}, {"token": []}],
     }
 
 
-def _operation(handler: Handler, path: str, by_type: dict[str, Any], problem: Any) -> dict[str, Any]:
-    operation = OPERATIONS[handler]
+def _operation(handler: Any, method: str, path: str, by_type: Schema, problem: Schema, of_body: Mapping[str, Schema]) -> Schema:
+    operation = OPERATIONS.get(handler) or Operation(
+        None, content=("application/json",), tagged=True
+    )  # of the description itself
+    name = f"{handler.__name__}_{path.count('/')}" if handler is live.get_live else handler.__name__
     in_path = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    if operation.answer is None:
-        content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
-    else:
-        content = {"application/json": {"schema": by_type[repr(operation.answer)]}}
-    described: dict[str, Any] = {
-        "operationId": handler.__name__,
+    schema = {} if operation.answer is None else by_type[repr(operation.answer)]
+    content = {kind: {"schema": schema} for kind in operation.content or ("application/json",)}
+    responses: Schema = {str(operation.status): {"description": "As asked", "content": content}}
+    if operation.tagged:
+        responses["200"]["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "To be sent as `If-None-Match`."}}
+        responses["304"] = {"description": "It is as it was when it had the tag of `If-None-Match`."}
+    responses["default"] = {"description": "What is wrong", "content": {"application/problem+json": {"schema": problem}}}
+    described: Schema = {
+        "operationId": name,
         "summary": (handler.__doc__ or "").split("\n")[0],
+        "description": f"A token needs the scope `{scope_of(handler, method)}`." if path not in OPEN else "Open to all.",
         "parameters": [
-            *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path),
-            *(_parameter(name, operation.repeated.get(name)) for name in operation.parameters),
+            *({"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in in_path),
+            *(parameters.in_query(one, operation.cursor, operation.repeated.get(one)) for one in operation.parameters),
         ],
-        "responses": {
-            str(operation.status): {"description": "As asked", "content": content},
-            "default": {"description": "What is wrong", "content": {"application/problem+json": {"schema": problem}}},
-        },
+        "responses": responses,
     }
     if operation.body is not None:
-        content = {"application/json": {"schema": by_type[repr(operation.body)]}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": of_body[operation.body]}}}
     return described
-
-
-def _parameter(name: str, repeated: tuple[str, ...] | None) -> dict[str, Any]:
-    one: dict[str, Any] = {"type": "string"}
-    if choices := repeated or _CHOICES.get(name):
-        one["enum"] = list(choices)
-    if name == "limit":
-        one = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-    if name.endswith("min_confidence"):
-        one = {"type": "number", "minimum": 0, "maximum": 1}
-    schema = one if name in _ONCE and not repeated else {"type": "array", "items": one}
-    explained = {"description": _EXPLAINED[name]} if name in _EXPLAINED else {}
-    return {"name": name, "in": "query", "required": False, "schema": schema, **explained}
 
 
 async def get_openapi(request: web.Request) -> web.Response:
     """The description itself."""
-    return answer(describe(request.app))
+    return answer_one(request, describe(request.app))

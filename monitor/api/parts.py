@@ -41,9 +41,9 @@ class Parts:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def token(self) -> str:
-        """The token that requests must show; empty where none is set."""
-        return self.settings.api.token.get_secret_value()
+    def locked(self) -> bool:
+        """Whether requests must show a token."""
+        return self.settings.locked
 
 
 PARTS = web.AppKey("parts", Parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +47,24 @@ def name_in_path(request: web.Request, key: str) -> str:
     if _CONTROL.search(name) or len(name) > 2 * words.MAX_ID:
         raise Problem(404, "there is nothing with this id")
     return name
+
+
+def answer_one(request: web.Request, value: Any) -> web.Response:
+    """One thing as JSON, or 304 where the asker has it as it is."""
+    return tagged(request, words.encode(value), "application/json")
+
+
+def tagged(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    """The body with a tag of its content, or 304 where the asker names that tag.
+
+    The asker may keep it, nobody else, and has to ask each time whether it still holds: posts get deleted.
+    """
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    had = any(one.value in (tag, "*") for one in request.if_none_match or ())
+    response = web.Response(status=304) if had else web.Response(body=body, content_type=content_type, charset="utf-8")
+    response.etag = tag
+    response.headers.update({"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"})
+    return response
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

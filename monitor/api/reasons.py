@@ -8,10 +8,10 @@ from aiohttp import web
 
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
-from monitor.api.queries import answer, ask, name_in_path
+from monitor.api.queries import answer, answer_one, ask, name_in_path
 from monitor.explain import explain, not_on_record
 from monitor.store.dry_run import dry_run
-from monitor.store.dry_terms import NAMES, parse_terms
+from monitor.store.dry_terms import NAMES, NoEndpointError, parse_terms
 from monitor.store.facts import facts
 
 
@@ -25,13 +25,16 @@ async def get_explanation(request: web.Request) -> web.Response:
     if found is None:
         raise Problem(404, not_on_record(name))
     keywords = await asyncio.to_thread(parts.intake.keywords.where, found.mention.text or "")
-    return answer(explain(found, keywords, await parts.present(), parts.settings))
+    return answer_one(request, explain(found, keywords, await parts.present(), parts.settings))
 
 
 async def get_dry_run(request: web.Request) -> web.Response:
     """What another threshold, or other filters of an endpoint, would have alerted; nothing is written."""
     _, given = ask(request, *NAMES, filters=())
     parts = request.app[PARTS]
-    terms = parse_terms(given, parts.settings.alerts, parts.settings.endpoint)
+    try:
+        terms = parse_terms(given, parts.settings.alerts, parts.settings.endpoint)
+    except NoEndpointError as error:
+        raise Problem(404, str(error)) from None
     async with parts.database.read() as connection:
         return answer(await dry_run(connection, terms))

@@ -25,6 +25,7 @@ cli.modules = {
     "alerts": "monitor.cli.query",
     "sources": "monitor.cli.sources",
     "mention": "monitor.cli.mention",
+    "export": "monitor.cli.export",
     "claim": "monitor.cli.show",
     "reviews": "monitor.cli.reviews",
     "explain": "monitor.cli.explain",
@@ -37,6 +38,10 @@ cli.modules = {
     "dead": "monitor.cli.dead",
     "rejudge": "monitor.cli.rejudge",
     "evidence": "monitor.cli.evidence_news",
+    "watch": "monitor.cli.watch",
+    "token": "monitor.cli.token",
+    "mcp": "monitor.cli.mcp",
+    "completion": "monitor.cli.completion",
     "endpoints": "monitor.cli.endpoint_care",
     "schema": "monitor.cli.schema",
 }
@@ -46,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one command and exits: 0 done, 1 failed, 2 asked wrongly; errors are one sentence on stderr."""
     invocation = Invocation()
     try:
-        status = cli.main(args=arguments, prog_name="exowatch", standalone_mode=False, obj=invocation)
+        colour = False if os.environ.get("NO_COLOR") else None  # None: on a terminal only
+        status = cli.main(args=arguments, prog_name="exowatch", standalone_mode=False, obj=invocation, color=colour)
         sys.stdout.flush()
         code = status if isinstance(status, int) else 0  # what the command returned
     except BrokenPipeError:  # the reader had enough, as `| head` has

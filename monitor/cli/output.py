@@ -7,32 +7,28 @@ printed exactly as HTTP answers it.
 from __future__ import annotations
 
 import csv
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
 import click
 import msgspec
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from monitor import words
+from monitor.cli.table import show
+from monitor.export.cells import csv_cell, plain
 from monitor.words import Page
+
+__all__ = ["Column", "Format", "format_option", "plain", "print_json", "print_page", "print_table", "short_time"]
 
 Format = Literal["table", "json", "jsonl", "csv"]
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -~])|\x9b[0-?]*[ -/]*[@-~]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PIPE_TEXT = 500  # characters of one cell, where no terminal says how much fits
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column of a table: its heading, what stands in it, and whether it may be cut where room is short."""
+    """One column of a table: its heading, what stands in it, and whether it may be cut where room is short ."""
 
     heading: str
     cell: Callable[[Any], Any]
@@ -44,12 +40,6 @@ def format_option(function: F) -> F:
     return click.option(
         "--format", "how", type=click.Choice(get_args(Format)), default="table", show_default=True, help="How to print it."
     )(function)
-
-
-def plain(text: str, *, keep_lines: bool = False) -> str:
-    """A text without anything that steers a terminal, on one line unless lines are kept."""
-    harmless = _CONTROL.sub("", _SEQUENCE.sub("", text))
-    return harmless if keep_lines else " ".join(harmless.split())
 
 
 def print_page(page: Page[Any], columns: Sequence[Column], how: Format) -> None:
@@ -80,15 +70,7 @@ def print_table(items: Sequence[Any], columns: Sequence[Column]) -> None:
         for row in rows:
             print("\t".join(cell[:_PIPE_TEXT] for cell in row))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column.heading, no_wrap=True, overflow="ellipsis", ratio=1 if column.long else None)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console(markup=False, highlight=False, emoji=False)
-    widest = [max(map(cell_len, cells)) + 2 for cells in zip([column.heading for column in columns], *rows, strict=True)]
-    table.expand = sum(widest) > console.width  # then the long columns share what the others leave; else all would be squeezed
-    console.print(table if rows else Text("Nothing found."))
+    show([(column.heading, column.long) for column in columns], rows)
 
 
 def _print_csv(items: Sequence[Any]) -> None:
@@ -98,16 +80,7 @@ def _print_csv(items: Sequence[Any]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(items[0].__struct_fields__)
     for item in items:
-        writer.writerow(_csv_cell(getattr(item, name)) for name in item.__struct_fields__)
-
-
-def _csv_cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    text = plain(value, keep_lines=True) if isinstance(value, str) else words.encode(value).decode()
-    return "'" + text if text.startswith(_FORMULA) else text  # a spreadsheet would run it
+        writer.writerow(csv_cell(getattr(item, name)) for name in item.__struct_fields__)
 
 
 def _text(value: Any) -> str:

@@ -20,6 +20,7 @@ from monitor.store import FilterError, Filters, parse_filters
 from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
+from monitor.store.filters import CHOICES
 from monitor.topic import load_watchlist
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
@@ -42,12 +43,31 @@ _FILTERS: tuple[tuple[str, bool, str], ...] = (
 )
 
 
-def filter_options(function: F) -> F:
-    """Adds the filters of every list; one that is repeated means "or"."""
-    for name, repeatable, explained in reversed(_FILTERS):
-        function = click.option(f"--{name}", multiple=repeatable, help=explained)(function)
-    explained = "Joined to a claim as the likeliest, and confirmed by nobody yet."
-    return click.option("--doubtful", is_flag=True, help=explained)(function)
+def filter_options(*, of_page: bool = True, of_time: bool = True) -> Callable[[F], F]:
+    """Adds the filters of every list, with or without those that choose a page or a time; a repeated one means "or"."""
+    without = (() if of_page else ("limit", "cursor")) + (() if of_time else ("since", "until"))
+
+    def add(function: F) -> F:
+        for name, repeatable, explained in reversed(_FILTERS):
+            if name not in without:
+                chosen = _completing(CHOICES.get(name, ()))
+                function = click.option(f"--{name}", multiple=repeatable, help=explained, shell_complete=chosen)(function)
+        if not of_time:  # what is heard just now is not filtered by it
+            return function
+        explained = "Joined to a claim as the likeliest, and confirmed by nobody yet."
+        return click.option("--doubtful", is_flag=True, help=explained)(function)
+
+    return add
+
+
+def _completing(choices: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    return lambda _context, _option, begun: [one for one in choices if one.startswith(begun)]
+
+
+def state_option(function: F) -> F:
+    """Adds --state, which only claims have."""
+    explained = f"What people said of it: {', '.join(CLAIM_STATES)}."
+    return click.option("--state", multiple=True, help=explained, shell_complete=_completing(CLAIM_STATES))(function)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:
@@ -96,7 +116,7 @@ def print_list(context: click.Context, lister: Lister, given: dict[str, Any], co
 
 
 @cli.command(epilog='Example:  exowatch mentions --since 24h --type safety --text "no side effects"')
-@filter_options
+@filter_options()
 @format_option
 @click.pass_context
 def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
@@ -112,8 +132,8 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
 
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
-@filter_options
-@click.option("--state", multiple=True, help=f"What people said of it: {', '.join(CLAIM_STATES)}.")
+@filter_options()
+@state_option
 @format_option
 @click.pass_context
 def claims(context: click.Context, /, how: Format, **given: Any) -> None:
@@ -131,7 +151,7 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
 
 
 @cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
-@filter_options
+@filter_options()
 @dry_run_options
 @format_option
 @click.pass_context

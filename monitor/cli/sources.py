@@ -46,7 +46,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cli.group(cls=Commands, invoke_without_command=True, epilog="Example:  exowatch sources --format json")
-@filter_options
+@filter_options()
 @format_option
 @click.pass_context
 def sources(context: click.Context, /, how: Format, **given: Any) -> None:

@@ -4,8 +4,10 @@ from monitor.settings.endpoint import Endpoint
 from monitor.settings.load import SettingsError, load
 from monitor.settings.model import Alerts, Api, Classifier, Deliveries, Privacy, Redis, Settings, Store
 from monitor.settings.sources import FeedSource, RedditSource, Source
+from monitor.settings.tokens import SCOPES, Scope, Token, hash_of, new_token
 
 __all__ = [
+    "SCOPES",
     "Alerts",
     "Api",
     "Classifier",
@@ -15,9 +17,13 @@ __all__ = [
     "Privacy",
     "RedditSource",
     "Redis",
+    "Scope",
     "Settings",
     "SettingsError",
     "Source",
     "Store",
+    "Token",
+    "hash_of",
     "load",
+    "new_token",
 ]

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.section import Section
 from monitor.settings.sources import Source
+from monitor.settings.tokens import OWN_NAME, Token
 from monitor.settings.values import (
     ApiKey,
     ApiUrl,
@@ -52,12 +54,7 @@ class Api(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     token: Secret = SecretStr("")
-
-    @model_validator(mode="after")
-    def _token_where_others_can_reach(self) -> Api:
-        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.token.get_secret_value():
-            raise ValueError(f'host "{self.host}" can be reached by others: set api.token too, or keep host = "127.0.0.1"')
-        return self
+    rate_limit: int = Field(default=6_000, ge=0, le=1_000_000)  # requests a minute and token; 0: no limit
 
 
 class Privacy(Section):
@@ -114,6 +111,18 @@ class Deliveries(Section):
     disable_after: Retention = 5 * 86400.0
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, but for EXOWATCH_TOKEN: where it is set it holds a token (`token = "env:EXOWATCH_TOKEN"`), and no list."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return (None, field_name, False) if field_name == "token" else super().get_field_value(field, field_name)
+
+    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
+        if field_name == "token":
+            return None
+        return super().prepare_field_value(field_name, field, value, value_is_complex)
+
+
 class Settings(BaseSettings):
     """Everything a user may set. `config_file` is where it was read from; relative paths start beside it."""
 
@@ -137,25 +146,43 @@ class Settings(BaseSettings):
     deliveries: Deliveries = Deliveries()
     source: list[Source] = []
     endpoint: list[Endpoint] = []
+    token: list[Token] = []
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings  # the environment wins over the file, whose content comes by `init`
+        return _Environment(settings_cls), init_settings  # the environment wins over the file, whose content comes by `init`
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Settings:
-        for what, names in (("source", [s.name for s in self.source]), ("endpoint", [e.name for e in self.endpoint])):
+        named = {"source": self.source, "endpoint": self.endpoint, "token": self.token}
+        for what, names in ((what, [one.name for one in entries]) for what, entries in named.items()):  # type: ignore[attr-defined]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"two entries of [[{what}]] are named {sorted(twice)[0]!r}; names are distinct")
+        if any(one.name == OWN_NAME for one in self.token):
+            raise ValueError(f'token: "{OWN_NAME}" is the name of api.token itself; give this one another name')
         return self
+
+    @model_validator(mode="after")
+    def _token_where_others_can_reach(self) -> Settings:
+        if self.api.host not in ("127.0.0.1", "::1", "localhost") and not self.locked:
+            raise ValueError(
+                f'api.host "{self.api.host}" can be reached by others: set api.token or a [[token]] too, '
+                'or keep api.host = "127.0.0.1"'
+            )
+        return self
+
+    @property
+    def locked(self) -> bool:
+        """Whether callers of the API have to show a token."""
+        return bool(self.api.token.get_secret_value() or self.token)
 
     _file: Path = PrivateAttr(default=SHIPPED / "monitor.toml")
 
@@ -192,7 +219,7 @@ def known_environment(environ: dict[str, str]) -> list[str]:
         if not name.startswith("EXOWATCH_") or name == "EXOWATCH_CONFIG":
             continue
         section, _, key = name.removeprefix("EXOWATCH_").lower().partition("__")
-        field: Any = Settings.model_fields.get(section)
+        field: Any = Settings.model_fields.get(section) if section != "token" else None  # see `_Environment`
         if field is None or (key and not _has_field(field.annotation, key.split("__")[0])):
             unknown.append(name)
     return sorted(unknown)

@@ -13,6 +13,7 @@ from monitor.store import alerts, claims, mentions, reviews
 from monitor.store.filters import Filters
 from monitor.store.lineage import Day, Lineage, trace, watched
 from monitor.store.mentions import Joined
+from monitor.store.merged import of_present
 from monitor.store.reviews import Review
 from monitor.store.tables import claim, occurrence
 from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, stored_id
@@ -85,6 +86,23 @@ async def places_in(connection: AsyncConnection, claim_id: str, names: Sequence[
     return await _all_places(connection, [one for one in found if one is not None], claim_id)
 
 
+async def occurrences_of(connection: AsyncConnection, found: Sequence[Mention], filters: Filters) -> list[Place]:
+    """The occurrences in these mentions that are as the filters ask, in order."""
+    numbers = [number for one in found if (number := stored_id("m", one.id)) is not None]
+    ways = await mentions.joined(connection, numbers)
+    filters = await of_present(connection, filters)
+    wanted = (filters.type, filters.verdict, filters.stance, filters.claim)
+    return [
+        place
+        for one in found
+        for place in _places(one, None, ways)
+        if all(
+            not values or said in values
+            for said, values in zip((place.type, place.verdict, place.stance, place.claim_id), wanted, strict=True)
+        )
+    ]
+
+
 async def first_said(connection: AsyncConnection, claim_ids: Sequence[str]) -> dict[str, Place]:
     """For each of these claims the first occurrence that puts it forward and is still there; claims without one are left out."""
     put_forward = or_(occurrence.c.stance == "asserts", and_(occurrence.c.stance == "reports", occurrence.c.distance.is_(False)))
@@ -112,7 +130,8 @@ async def _all_places(connection: AsyncConnection, found: Sequence[Mention], cla
     return [place for one in found for place in _places(one, claim_id, ways)]
 
 
-def _places(one: Mention, claim_id: str, ways: Mapping[tuple[str, int], Joined]) -> list[Place]:
+def _places(one: Mention, claim_id: str | None, ways: Mapping[tuple[str, int], Joined]) -> list[Place]:
+    """The occurrences of one claim (None: of any) in a mention."""
     of_mention: dict[str, Any] = {
         "mention_id": one.id,
         "platform": one.platform,
@@ -127,5 +146,5 @@ def _places(one: Mention, claim_id: str, ways: Mapping[tuple[str, int], Joined])
     return [
         Place(**msgspec.structs.asdict(found), **of_mention, joined=ways.get((one.id, n), "sure"))
         for n, found in enumerate(one.claims)
-        if found.claim_id == claim_id
+        if claim_id is None or found.claim_id == claim_id
     ]

@@ -11,13 +11,13 @@ import msgspec
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
 from monitor.settings.values import parse_duration
-from monitor.store.filters import FilterError, Filters, number_range, parse_filters
+from monitor.store.filters import UNPRINTABLE, FilterError, Filters, number_range, parse_filters
 from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict, now_ms
 
 WINDOW = "30d"
 EVERY = "all"  # takes a filter of the endpoint away
-_NUMBER = re.compile(r"(?:0|1)(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
-_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_NUMBER = re.compile(r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,340})?|\.[0-9]{1,340})(?:[eE][-+]?[0-9]{1,3})?")
+PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # Of the endpoint's lists; its platforms may be any.
 CHOICES: dict[str, tuple[str, ...]] = {
     "events": (*get_args(AlertKind), EVERY),
@@ -29,6 +29,10 @@ OF_ENDPOINT = (*LISTS, "endpoint_min_confidence", "max_per_hour")
 OF_ALERTS = ("min_confidence", "spreading", "resurfaced_after")
 NAMES = ("since", "until", *OF_ALERTS, "endpoint", *OF_ENDPOINT, "limit")
 MOST = 1_000_000  # of anything that is counted
+
+
+class NoEndpointError(FilterError):
+    """The terms ask about an endpoint that is not there, or is not named."""
 
 
 class TriedEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,19 +90,21 @@ def _endpoint(given: Mapping[str, Sequence[str]], endpoints: Sequence[Endpoint])
     if not given.get("endpoint"):
         alone = next((name for name in OF_ENDPOINT if given.get(name)), None)
         if alone is not None:
-            raise FilterError(f"{alone} is a filter of an endpoint; name the endpoint too")
+            raise NoEndpointError(f"{alone} is a filter of an endpoint; name the endpoint too")
         return None
     name = given["endpoint"][-1]
     found = next((one for one in endpoints if one.name == name), None)
     if found is None:
         known = ", ".join(one.name for one in endpoints) or "none"
-        raise FilterError(f"there is no endpoint {name[:64]!r}; configured: {known}")
+        raise NoEndpointError(f"there is no endpoint {name[:64]!r}; configured: {known}")
     return found
 
 
 def _filters(given: Mapping[str, Sequence[str]], endpoint: Endpoint) -> dict[str, Any]:
     """The filters that are tried in the place of the endpoint's own."""
     tried: dict[str, Any] = {name: _values(name, given[name]) for name in LISTS if given.get(name)}
+    if not any(given.get("watch", ())):  # what is empty is as if it were not there
+        tried.pop("watch", None)
     if given.get("max_per_hour"):
         budget = given["max_per_hour"][-1]
         tried["max_per_hour"] = None if budget == EVERY else _counts(given, "max_per_hour", ())[-1]
@@ -110,14 +116,14 @@ def _values(name: str, written: Sequence[str]) -> list[str]:
         return []
     for value in written:
         if name == "watch":
-            if not value.strip() or not value.isprintable():
+            if UNPRINTABLE.search(value):
                 raise FilterError(f"watch {value[:64]!r} is not a name on the watchlist; or write {EVERY}")
         elif name not in CHOICES:
-            if not _PLATFORM.fullmatch(value):
+            if not PLATFORM.fullmatch(value):
                 raise FilterError(f"{name} {value[:64]!r} is not the name of a platform; or write {EVERY}")
         elif value not in CHOICES[name]:
             raise FilterError(f"{name} {value[:64]!r} is not one of {', '.join(CHOICES[name])}")
-    return list(written)
+    return [value for value in written if value]
 
 
 def _counts(given: Mapping[str, Sequence[str]], name: str, otherwise: Sequence[int]) -> Sequence[int]:
@@ -132,10 +138,11 @@ def _counts(given: Mapping[str, Sequence[str]], name: str, otherwise: Sequence[i
 
 
 def _duration(given: Mapping[str, Sequence[str]], name: str, otherwise: float) -> float:
-    if not given.get(name):
+    written = (given.get(name) or [""])[-1]
+    if not written:
         return otherwise
     try:
-        return parse_duration(given[name][-1])
+        return parse_duration(written)
     except ValueError as error:
         raise FilterError(f"{name}: {error}") from None
 
@@ -144,6 +151,6 @@ def _confidence(given: Mapping[str, Sequence[str]], name: str, otherwise: float)
     if not given.get(name):
         return otherwise
     written = given[name][-1]
-    if not _NUMBER.fullmatch(written) or float(written) > 1:
+    if not _NUMBER.fullmatch(written) or not 0 <= float(written) <= 1:
         raise FilterError(f"{name} {written[:64]!r} is not a number from 0 to 1")
-    return float(written)
+    return abs(float(written))  # -0.0 is none

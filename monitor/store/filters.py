@@ -16,11 +16,14 @@ from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, now_ms, 
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SIMPLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CURSOR = re.compile(rf"(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern})(?:~(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern}))?")
+_UNIX = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")  # seconds
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
 _QUOTED = 64  # characters of what was asked that an error repeats
 YES_NO = ("true", "false")
-_CHOICES: dict[str, tuple[str, ...]] = {
+CHOICES: dict[str, tuple[str, ...]] = {
     "type": CLAIM_TYPES,
     "verdict": VERDICTS,
     "stance": STANCES,
@@ -74,7 +77,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
     if unknown:
         raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(FILTER_NAMES)}")
     for name, values in given.items():
-        if any(_UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
+        if any(UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
             raise FilterError(f"{name} holds a character that cannot be looked for")
     try:
         return Filters(
@@ -89,7 +92,7 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             state=_choices(given, "state"),
             watch=tuple(given.get("watch", ())),
             doubtful=_choices(given, "doubtful")[-1:] == ("true",),
-            text=tuple(parse_query(" ".join(given["text"]))) if given.get("text") else (),
+            text=tuple(parse_query(asked)) if (asked := " ".join(given.get("text", ())).strip()) else (),
             limit=_limit(_last(given, "limit")),
             cursor=parse_cursor(_last(given, "cursor")),
         )
@@ -106,8 +109,8 @@ def _last(given: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 def _choices(given: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
     for value in given.get(name, ()):
-        if value not in _CHOICES[name]:
-            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(_CHOICES[name])}")
+        if value not in CHOICES[name]:
+            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(CHOICES[name])}")
     return tuple(given.get(name, ()))
 
 
@@ -120,12 +123,20 @@ def _moment(name: str, written: str | None) -> int | None:
     except ValueError:
         pass
     try:
-        moment = parse_time(written)
+        moment = parse_time(written) if _UNIX.fullmatch(written) or not _is_number(written) else _NEVER
     except (ValueError, OverflowError):
         moment = _NEVER
     if abs(moment) >= _NEVER:
         raise FilterError(f'{name} {written[:_QUOTED]!r} is neither a duration ("24h", "7d") nor a time ("2026-11-22T12:00:00Z")')
     return moment
+
+
+def _is_number(written: str) -> bool:
+    try:
+        float(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _limit(written: str | None) -> int:
@@ -136,8 +147,10 @@ def _limit(written: str | None) -> int:
     return int(written)
 
 
-def make_cursor(*key: Any) -> str:
-    """The opaque text for "after this item"."""
+def make_cursor(*key: int | str) -> str:
+    """The opaque text for "after this item": its numbers and names, or JSON in base 64 where a name holds other signs."""
+    if all(part >= 0 if isinstance(part, int) else _SIMPLE.fullmatch(part) for part in key):
+        return "~".join(f"n{part}" if isinstance(part, int) else f"s{part}" for part in key)
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
@@ -145,11 +158,17 @@ def parse_cursor(text: str | None) -> tuple[Any, ...] | None:
     """The key that `make_cursor` was given. Raises FilterError for a text it never made."""
     if not text:
         return None
+    if simple := _CURSOR.fullmatch(text):
+        return _checked(tuple(int(part[1:]) if part[0] == "n" else part[1:] for part in simple[0].split("~")))
     try:
         key = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=tuple[int | str, ...])
     except (ValueError, binascii.Error):
         raise FilterError("the cursor is not one that exowatch gave; start again without it") from None
-    if not key or any(abs(part) >= 2**63 if isinstance(part, int) else _UNPRINTABLE.search(part) for part in key):
+    return _checked(key)
+
+
+def _checked(key: tuple[int | str, ...]) -> tuple[Any, ...]:
+    if not key or any(abs(part) >= 2**63 if isinstance(part, int) else UNPRINTABLE.search(part) for part in key):
         raise FilterError("the cursor is not one that exowatch gave; start again without it")
     return key
 

@@ -28,6 +28,10 @@ class ReviewError(Exception):
     """The review cannot be done; the text says why and what to do."""
 
 
+class MuteOverError(ReviewError):
+    """A mute would end before it begins."""
+
+
 class NoSuchClaimError(ReviewError):
     """No claim has this id, and none was merged that had it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from monitor.store.holding import check_there
 from monitor.store.merged import present_ids
 from monitor.store.reviews import Action, ReviewError
 from monitor.store.tables import claim
-from monitor.words import MAX_ID, now_ms, parse_time
+from monitor.words import now_ms, parse_time
 
 _LATEST = 2**53  # ms; every database can hold what is less
 _BELONGS: dict[str, tuple[Action, ...]] = {
@@ -33,11 +33,6 @@ _NEEDED: dict[Action, dict[str, str]] = {
 }
 
 
-def _described(**schema: Any) -> msgspec.Meta:
-    """What the description of the API says of a field. It is checked when the review is carried out, in a sentence."""
-    return msgspec.Meta(extra_json_schema=schema)
-
-
 class ReviewRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a person wants done with a claim.
 
@@ -47,13 +42,13 @@ class ReviewRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """
 
     action: Action
-    note: Annotated[str | None, _described(maxLength=reviews.MAX_NOTE)] = None
-    reviewer: Annotated[str | None, _described(minLength=1, maxLength=reviews.MAX_REVIEWER)] = None
-    until: Annotated[str | None, _described(format="date-time")] = None
-    duration: Annotated[str | None, _described(examples=["7d"])] = msgspec.field(default=None, name="for")
-    into: Annotated[str | None, _described(maxLength=MAX_ID)] = None
-    mentions: Annotated[list[str], _described(maxItems=reviews.MAX_SPLIT)] = []
-    claim: Annotated[str | None, _described(minLength=reviews.SENTENCE[0], maxLength=reviews.SENTENCE[1])] = None
+    note: str | None = None
+    reviewer: str | None = None
+    until: str | None = None
+    duration: str | None = msgspec.field(default=None, name="for")
+    into: str | None = None
+    mentions: list[str] = []
+    claim: str | None = None
 
 
 class Reviewed(ClaimDetail, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from monitor.store import regroup
 from monitor.store.holding import (
     MAX_NAMED,
+    MuteOverError,
     NoSuchClaimError,
     ReviewConflictError,
     ReviewError,
@@ -32,6 +33,7 @@ __all__ = [
     "ACTIONS",
     "FOR_GOOD",
     "Action",
+    "MuteOverError",
     "NoSuchClaimError",
     "Review",
     "ReviewConflictError",
@@ -91,13 +93,13 @@ async def judge(
 
     (claim_id,) = await hold(connection, [claim_id], doubtful)
     if action == "note":
-        if not note:
+        if note is None or not one_line(note):
             raise ReviewError("a note needs words: say them as note")
         await _note(connection, claim_id, action, reviewer, note)
         return claim_id
     if action == "mute":
         if until_ms is not None and until_ms <= now_ms():
-            raise ReviewError("a mute ends in the future; give a later time, or none to mute for good")
+            raise MuteOverError("a mute ends in the future; give a later time, or none to mute for good")
         values: dict[str, Any] = {"muted_until_ms": FOR_GOOD if until_ms is None else until_ms}
     elif action == "unmute":
         values = {"muted_until_ms": None}
@@ -303,7 +305,7 @@ async def _note(
             at_ms=now_ms(),
             action=action,
             reviewer=_bounded(reviewer, "a reviewer's name", MAX_REVIEWER),
-            note=_bounded(note, "a note", MAX_NOTE) if note else None,
+            note=_bounded(note, "a note", MAX_NOTE) if note and one_line(note) else None,
             until_ms=until_ms,
             detail=detail,
         )

@@ -24,6 +24,7 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-
 _WORD = re.compile(r"[^\W_]+")
 _SPECIAL = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
 _FIRST_MARK = "\u0300"  # below it nothing combines
+_NO_WORD = "\uffff"
 _KEEP = frozenset("\u3099\u309a")  # the Japanese voicing marks make other letters, not accents
 
 
@@ -92,6 +93,8 @@ def parse_query(query: str) -> list[Term]:
             continue
         one_letter = len(words[-1]) == 1 and _CJK.fullmatch(words[-1]) is not None
         terms.append(Term(tuple(words), prefix=one_letter or (not phrase and written.endswith("*"))))
+    if not terms and not query.isascii():
+        return [Term((_NO_WORD,))]  # signs of some script, which stand in no index
     if not terms:
         raise QueryError('a search needs a word: words, "a phrase" or prefix*')
     return terms

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import BigInteger, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store.filters import FilterError, Filters
+from monitor.store.filters import Filters
 from monitor.store.mentions import matching, of_occurrence
 from monitor.store.merged import of_present
 from monitor.store.tables import mention, occurrence
@@ -46,15 +46,14 @@ async def stats(connection: AsyncConnection, bucket: BucketSize, filters: Filter
     """Counts of the mentions that pass the filters, by the hour or day at which they were heard.
 
     `since` goes back to the start of its bucket (not given: the last 24 hours, the last 30 days), `until` is taken as it is;
-    limit and cursor mean nothing here. Raises FilterError where that is more than MAX_BUCKETS.
+    limit and cursor mean nothing here. Of more than MAX_BUCKETS the latest are given.
     """
     filters = await of_present(connection, filters)
     step = _MS[bucket]
     until = filters.until if filters.until is not None else now_ms() + 1
     since = filters.since if filters.since is not None else until - 1 - (_DEFAULT[bucket] - 1) * step
     first, last = since // step, (until - 1) // step
-    if last - first >= MAX_BUCKETS:
-        raise FilterError(f"that is {last - first + 1} buckets of one {bucket}; ask for at most {MAX_BUCKETS}")
+    first = max(first, last - MAX_BUCKETS + 1)
     whole = msgspec.structs.replace(filters, since=first * step, until=until, cursor=None)
     numbers, _ = matching(connection.dialect.name, whole)
     ids = numbers.subquery("ids")

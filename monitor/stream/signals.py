@@ -22,6 +22,12 @@ async def last_position(link: Link) -> str:
     return found[0][0].decode() if found else "0-0"
 
 
+async def kept(link: Link) -> tuple[str, str] | None:
+    """The positions of the first and the last signal that are kept; None where there is none."""
+    first = await link.run("XRANGE", SIGNALS, "-", "+", "COUNT", 1)
+    return (first[0][0].decode(), await last_position(link)) if first else None
+
+
 async def tail(link: Link, after: str, closed: asyncio.Event) -> AsyncGenerator[Signal, None]:
     """Signals after a position ("$": from now on) until `closed` is set. Owns `link`. Waits while the server is away."""
     position, pause = after, 0.1

@@ -40,7 +40,7 @@ from monitor.stream.keys import (
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
 from monitor.stream.scripts import PUBLISH, REPLAY, SHARE
-from monitor.stream.signals import last_position, tail
+from monitor.stream.signals import kept, last_position, tail
 from monitor.words import now_ms
 
 log = structlog.get_logger()
@@ -144,6 +144,10 @@ class Stream:
     async def signal_position(self) -> str:
         """The position of the last signal, to tail from once the store has been looked at. Raises StreamUnavailable."""
         return await last_position(self._link)
+
+    async def signals_kept(self) -> tuple[str, str] | None:
+        """The positions of the first and the last signal that are kept; None where there is none. Raises StreamUnavailable."""
+        return await kept(self._link)
 
     def signals(self, after: str = "$") -> AsyncGenerator[Signal, None]:
         """Signals after a position, as they come, by a connection of its own; it ends when the stream is closed.

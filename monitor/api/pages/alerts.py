@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from monitor.api.access import needs
 from monitor.api.pages import forms
 from monitor.api.pages.looking import PERIODS, Choice, choice, looking
 from monitor.api.pages.render import page
@@ -73,6 +74,7 @@ async def get_alerts(request: web.Request) -> web.Response:
     )
 
 
+@needs("review")
 async def post_alert(request: web.Request) -> web.Response:
     """Assigns an alert, takes it out of all hands, says that it is done or open again."""
     number = stored_id("a", name_in_path(request, "id"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
+from monitor.api.access import needs
 from monitor.api.pages import forms
 from monitor.api.pages.captures import captures, heard
 from monitor.api.pages.looking import PERIODS, choice, looking
@@ -60,6 +61,7 @@ async def get_claim(request: web.Request) -> web.Response:
     return await _claim(request, name_in_path(request, "id"), filters, done=done if done in ACTIONS else "")
 
 
+@needs("review")
 async def post_review(request: web.Request) -> web.Response:
     """Says something of a claim, and shows what then holds; what cannot be done is said above the form, which stays filled in."""
     parts, name = request.app[PARTS], name_in_path(request, "id")

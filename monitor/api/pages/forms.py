@@ -15,9 +15,10 @@ import secrets
 from aiohttp import web
 from multidict import MultiDict
 
+from monitor.api.access import caller_of, same
 from monitor.api.guard import COOKIE as LOGIN
-from monitor.api.guard import same
 from monitor.api.problems import Problem
+from monitor.settings.tokens import OWN_NAME
 
 COOKIE = "exowatch_form"
 NAME = "exowatch_name"
@@ -52,8 +53,9 @@ async def posted(request: web.Request) -> MultiDict[str]:
 
 
 def reader(request: web.Request) -> str:
-    """The name under which this browser's reader reviews; empty where they have not said."""
-    return fit_name(request.cookies.get(NAME, ""))
+    """The name under which this browser's reader reviews: what they said, else their token's; empty where there is none."""
+    token = caller_of(request).name
+    return fit_name(request.cookies.get(NAME, "")) or ("" if token == OWN_NAME else token)
 
 
 def fit_name(given: str) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.api.guard import COOKIE, LOGIN_DAYS, login_cookie, same
+from monitor.api.access import LOGIN_DAYS, needs
+from monitor.api.guard import ACCESS, COOKIE
 from monitor.api.pages import forms
 from monitor.api.pages.render import page
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
-from monitor.words import now_ms
-
-_DAY_MS = 86_400_000
 
 
 async def get_login(request: web.Request) -> web.Response:
     """The form to log in."""
-    if not request.app[PARTS].token:
+    if not request.app[PARTS].locked:
         raise web.HTTPSeeOther("/")
     return login_form(request, request.query.get("next", "/"))
 
@@ -46,20 +44,20 @@ def wants_page(request: web.Request) -> bool:
 
 
 async def post_login(request: web.Request) -> web.Response:
-    """Takes the token and gives a cookie in its place.
+    """Takes a token and gives a cookie in its place.
 
     The form carries no word of its own (`forms`): whoever could forge it would have to know the token.
     """
-    token = request.app[PARTS].token
     try:
         form = await request.post()
     except (LookupError, ValueError):  # an encoding that is none
         raise Problem(400, "the form cannot be read") from None
     back = forms.local(str(form.get("next", "/")))
-    if not token or not same(str(form.get("token", "")).strip(), token):
+    cookie = request.app[ACCESS].login(str(form.get("token", "")).strip())
+    if cookie is None:
         return login_form(request, back, status=401, wrong=True)
     answer = forms.go(back)
-    forms.remember(request, answer, COOKIE, login_cookie(token, now_ms() + LOGIN_DAYS * _DAY_MS), LOGIN_DAYS * 86_400)
+    forms.remember(request, answer, COOKIE, cookie, LOGIN_DAYS * 86_400)
     return answer
 
 
@@ -76,6 +74,7 @@ async def get_you(request: web.Request) -> web.Response:
     return page(request, "you.html", back=forms.local(request.query.get("next", "/")))
 
 
+@needs("read")
 async def post_you(request: web.Request) -> web.Response:
     """Keeps the reader's name in their browser."""
     fields = await forms.posted(request)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import jinja2
 from aiohttp import web
 
+from monitor.api.access import caller_of
 from monitor.api.guard import COOKIE as LOGIN
 from monitor.api.pages import forms
 from monitor.api.pages.charts import bars
@@ -110,14 +111,15 @@ _templates.globals.update(address=address, sections=SECTIONS)
 
 
 def page(request: web.Request, name: str, status: int = 200, **values: Any) -> web.Response:
-    """The page made of the template of this name. Each knows `here` (its path), `you` (the reader's name) and `form` (what every
-    form that changes something carries)."""
+    """The page made of the template of this name. Each knows `here` (its path), `you` (the reader's name), `may` (the scopes of
+    their token, all where none is set) and `form` (what every form that changes something carries)."""
     session, is_new = forms.session(request)
     html = _templates.get_template(name).render(
         here=request.path,
         form=forms.token(session),
         you=forms.reader(request),
-        logged_in=bool(request.app[PARTS].token) and LOGIN in request.cookies,
+        logged_in=request.app[PARTS].locked and LOGIN in request.cookies,
+        may=caller_of(request).scopes,
         **values,
     )
     answer = web.Response(text=html, status=status, content_type="text/html")
