@@ -13,7 +13,7 @@ from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
 from monitor.intake import Intake, Offered, PostError, post_from
-from monitor.store import deliveries, delivery_log, parse_filters
+from monitor.store import Database, deliveries, delivery_log, parse_filters
 from monitor.store.reviewing import ReviewRequest, carry_out, changed_by
 from monitor.store.reviews import ACTIONS, MuteOverError, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
@@ -138,13 +138,19 @@ async def post_endpoint_redeliver(request: web.Request) -> web.Response:
     if not asked.since.strip():
         raise Problem(400, 'say in since how far back, as in "24h"')
     given = {"since": [asked.since], **({} if asked.until is None else {"until": [asked.until]})}
-    rest: delivery_log.Again | None = delivery_log.again(name, parse_filters(given), asked.state)
+    wanted = delivery_log.again(name, parse_filters(given), asked.state)
+    return answer(Queued(await send_again(parts.database, wanted)), status=202)
+
+
+async def send_again(database: Database, wanted: delivery_log.Again) -> int:
+    """Puts deliveries back into the queue, in steps that are short for other writers; how many."""
     queued = 0
+    rest: delivery_log.Again | None = wanted
     while rest is not None:
-        async with parts.database.write() as connection:
+        async with database.write() as connection:
             step, rest = await delivery_log.redeliver_some(connection, rest)
         queued += step
-    return answer(Queued(queued), status=202)
+    return queued
 
 
 def _read_json(body: bytes) -> Any:

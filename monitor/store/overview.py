@@ -148,6 +148,12 @@ async def like(connection: AsyncConnection, one: Claim, limit: int) -> list[Clai
     return await claims.load(connection, list((await connection.execute(query)).scalars()))
 
 
+async def merged_into(connection: AsyncConnection, claim_id: str, limit: int) -> dict[str, str]:
+    """What the claims say that were merged into this one, by id: each can be taken out again."""
+    query = select(claim.c.id, claim.c.claim).where(claim.c.merged_into == claim_id).order_by(claim.c.claim, claim.c.id)
+    return {row.id: row.claim for row in await connection.execute(query.limit(limit))}
+
+
 async def captured(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, str]:
     """The fingerprint (`Post.version`) of the text that was judged, by the stored id of its mention; it outlives the text."""
     rows = await connection.execute(select(mention.c.id, mention.c.text_version).where(mention.c.id.in_(numbers)))

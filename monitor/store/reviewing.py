@@ -90,8 +90,13 @@ async def _warning(connection: AsyncConnection, claim_id: str, into: str, author
     """In what two claims that are to be merged differ, of what makes two claims of what else is one; None where in nothing."""
     await check_there(connection, (claim_id, into))
     ids = await present_ids(connection, (claim_id, into))
-    found = {row.id: row for row in await connection.execute(select(claim).where(claim.c.id.in_(ids.values())))}
-    one, other = found.get(ids[claim_id]), found.get(ids[into])
+    return await warning_of(connection, ids[claim_id], ids[into], authorities)
+
+
+async def warning_of(connection: AsyncConnection, claim_id: str, into: str, authorities: Mapping[str, str]) -> str | None:
+    """As a merge of the two claims is warned of, also once it is done; these are their own ids."""
+    found = {row.id: row for row in await connection.execute(select(claim).where(claim.c.id.in_((claim_id, into))))}
+    one, other = found.get(claim_id), found.get(into)
     if one is None or other is None or not one.proposition or not other.proposition:  # what a review split off has none of this
         return None
     pairs = {

@@ -8,7 +8,7 @@ from aiohttp import web
 from monitor.api.access import needs
 from monitor.api.pages import forms
 from monitor.api.pages.captures import captures, heard
-from monitor.api.pages.looking import PERIODS, choice, looking
+from monitor.api.pages.looking import DOUBTFUL, PERIODS, choice, looking
 from monitor.api.pages.render import page
 from monitor.api.pages.today import COURSE_DAYS, label
 from monitor.api.parts import PARTS
@@ -17,7 +17,7 @@ from monitor.api.queries import ask, name_in_path
 from monitor.store import Connection, Filters, claims, detail, inbox, overview
 from monitor.store.detail import ClaimDetail
 from monitor.store.filters import CLAIM_FILTER_NAMES, MAX_LIMIT
-from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out, changed_by
+from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out, changed_by, warning_of
 from monitor.store.reviews import ACTIONS, ReviewConflictError, ReviewError
 from monitor.stream import Signal
 from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page, now_ms, parse_time, rfc3339
@@ -25,6 +25,8 @@ from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page, no
 PLACES = 15  # occurrences on the page of a claim
 TIMELINE_DAYS = 90
 ALIKE = 40
+MERGED = 40  # claims that were merged into one, and can be taken out again
+THESE = "confirm-these"  # of the ticked occurrences that they say it; a review `confirm` with mentions
 
 
 async def get_claims(request: web.Request) -> web.Response:
@@ -49,6 +51,7 @@ async def get_claims(request: web.Request) -> web.Response:
             choice("platform", platforms),
             choice("state", CLAIM_STATES),
             choice("stance", STANCES),
+            DOUBTFUL,
         ],
         periods=PERIODS,
     )
@@ -56,9 +59,9 @@ async def get_claims(request: web.Request) -> web.Response:
 
 async def get_claim(request: web.Request) -> web.Response:
     """One claim: the page that alerts lead to."""
-    filters, mine = ask(request, "done", filters=("cursor",))
-    done = mine.get("done", [""])[-1]
-    return await _claim(request, name_in_path(request, "id"), filters, done=done if done in ACTIONS else "")
+    filters, mine = ask(request, "done", "was", filters=("cursor",))
+    done, was = (mine.get(name, [""])[-1] for name in ("done", "was"))
+    return await _claim(request, name_in_path(request, "id"), filters, done=done if done in ACTIONS else "", was=was)
 
 
 @needs("review")
@@ -82,7 +85,8 @@ async def post_review(request: web.Request) -> web.Response:
         status = 409 if isinstance(error, ReviewConflictError) else 400
         return await _claim(request, name, Filters(limit=PLACES), status=status, wrong=str(error), filled=dict(fields))
     await parts.stream.signal(*(Signal(kind="claim", id=one) for one in changed_by(name, now)))
-    back = fields.get("next") or f"/claims/{now.id}?done={asked.action}#review"
+    was = (now.reviews[-1].detail or {}).get("from", "") if now.warning else ""
+    back = fields.get("next") or f"/claims/{now.id}?done={asked.action}{was and f'&was={was}'}#review"
     answer = forms.go(back)
     if reader and reader != forms.reader(request):
         forms.remember_reader(request, answer, reader)
@@ -119,6 +123,10 @@ def _review_of(action: str, given: dict[str, list[str]]) -> ReviewRequest:
     def last(name: str) -> str | None:
         return (given.get(name) or [""])[-1] or None
 
+    if action == THESE:
+        if not given.get("mention"):
+            raise ReviewError("tick the occurrences first that say it")
+        return msgspec.convert({"action": "confirm", "note": last("note"), "mentions": given["mention"]}, ReviewRequest)
     if action not in ACTIONS:
         raise ReviewError(f"choose one of {', '.join(ACTIONS)}")
     values: dict[str, object] = {"action": action, "note": last("note")}
@@ -145,6 +153,7 @@ async def _claim(
     *,
     status: int = 200,
     done: str = "",
+    was: str = "",
     wrong: str = "",
     filled: dict[str, str] | None = None,
 ) -> web.Response:
@@ -154,6 +163,8 @@ async def _claim(
         claim = await _found(connection, name, filters)
         alike = await overview.like(connection, claim, ALIKE)
         texts = await heard(connection, claim.occurrences.items)
+        merged = await overview.merged_into(connection, claim.id, MERGED)
+        warning = await warning_of(connection, was, claim.id, parts.authorities()) if was in merged else None
         open_alerts = await inbox.open_of_claim(connection, claim.id)
     timeline = _timeline(claim)
     return page(
@@ -165,6 +176,8 @@ async def _claim(
         texts=texts,
         timeline=timeline,
         alike=alike,
+        merged=merged,
+        warning=warning,
         open_alerts=len(open_alerts),
         later=filters.cursor is not None,
         done=done,

@@ -6,17 +6,20 @@ import datetime as dt
 
 from aiohttp import web
 
+from monitor.api import lists
 from monitor.api.pages.looking import Looking, choice, looking
 from monitor.api.pages.render import page
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, name_in_path
-from monitor.store import overview
+from monitor.store import Filters, news, overview
+from monitor.store.news import NewsItem
 from monitor.store.search import says
 from monitor.topic.register import STALE_MONTHS, Entry
-from monitor.words import CLAIM_TYPES, VERDICTS
+from monitor.words import CLAIM_TYPES, VERDICTS, Page
 
 CLAIMS = 20  # on record, that an entry decides
+NEWS = 5  # beside the register; all of them have a page of their own
 
 
 async def get_evidence(request: web.Request) -> web.Response:
@@ -26,6 +29,8 @@ async def get_evidence(request: web.Request) -> web.Response:
     places = sorted({place for one in entries for place in one.verdicts}, key=lambda place: (place == "global", place))
     asked = looking(request, ("type", "verdict", "text"), {"place": places})
     found = [] if asked.wrong else [one for one in entries if _passes(one, asked)]
+    async with request.app[PARTS].database.read() as connection:
+        fresh = (await news.page(connection, Filters(limit=NEWS))).items
     return page(
         request,
         "evidence.html",
@@ -36,8 +41,19 @@ async def get_evidence(request: web.Request) -> web.Response:
         total=len(entries),
         version=register.version,
         old=_too_old(),
+        fresh=fresh,
         choices=[choice("type", CLAIM_TYPES), choice("verdict", VERDICTS), choice("place", places, "Jurisdiction")],
     )
+
+
+async def get_news(request: web.Request) -> web.Response:
+    """What is new on record elsewhere, for the editor of the register; the latest first."""
+    asked = looking(request, lists.OF_NEWS)
+    found: Page[NewsItem] = Page(items=[], next=None)
+    if asked.wrong is None:
+        async with request.app[PARTS].database.read() as connection:
+            found = await news.page(connection, asked.filters)
+    return page(request, "news.html", 400 if asked.wrong else 200, asked=asked, found=found)
 
 
 async def get_entry(request: web.Request) -> web.Response:

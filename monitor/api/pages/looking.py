@@ -52,6 +52,9 @@ class Choice(msgspec.Struct, frozen=True):
     values: dict[str, str]
 
 
+DOUBTFUL = Choice("doubtful", "Joins", {"true": "to be confirmed"})
+
+
 def choice(name: str, values: Sequence[str], title: str | None = None) -> Choice:
     """A filter with these values, called by their own words."""
     return Choice(name, title or name.capitalize(), {value: named(value) for value in values})

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from monitor.api.pages.looking import PERIODS, choice, looking
+from monitor.api.pages.looking import DOUBTFUL, PERIODS, choice, looking
 from monitor.api.pages.render import page
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
@@ -37,6 +37,7 @@ async def get_mentions(request: web.Request) -> web.Response:
             choice("stance", STANCES),
             choice("verdict", VERDICTS),
             choice("platform", platforms),
+            DOUBTFUL,
         ],
         periods=PERIODS,
     )

@@ -16,6 +16,7 @@ from monitor.api.guard import COOKIE as LOGIN
 from monitor.api.pages import forms
 from monitor.api.pages.charts import bars
 from monitor.api.pages.marks import excerpts, pieces, readable
+from monitor.api.pages.strip import drawn
 from monitor.api.parts import PARTS
 
 SECTIONS = (
@@ -104,6 +105,7 @@ _templates.filters.update(
     count=count,
     long=long,
     bars=bars,
+    strip=drawn,
     pieces=pieces,
     excerpts=excerpts,
 )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import cast, get_args
 
 from aiohttp import web
 
+from monitor.api.actions import send_again
 from monitor.api.pages import forms
-from monitor.api.pages.looking import Choice, choice, looking
+from monitor.api.pages.looking import PERIODS, Choice, choice, looking
 from monitor.api.pages.render import page
+from monitor.api.pages.strip import CELL_MS, CELLS, strip
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, name_in_path
-from monitor.store import alerts, deliveries, endpoints, sources
+from monitor.store import alerts, coverage, deliveries, endpoints, parse_filters, sources
+from monitor.store.delivery_log import Settled, again
 from monitor.stream import Signal
 from monitor.words import DELIVERY_STATES, Delivery, DeliveryState, Page, now_ms, parse_time, stored_id
 
@@ -21,14 +24,16 @@ _ORDER = ("down", "failing", "silent", "waiting", "ok", "off")
 
 
 async def get_sources(request: web.Request) -> web.Response:
-    """Every source, those that are unwell first."""
+    """Every source, those that are unwell first, with what was surely heard of each."""
     ask(request, filters=())
+    now = now_ms()
     async with request.app[PARTS].database.read() as connection:
         found = await sources.listing(connection)
+        ledgers = {one.name: await coverage.find(connection, one.name, now - CELLS * CELL_MS) for one in found}
     found.sort(key=lambda one: (_ORDER.index(one.state), one.name))
-    now = now_ms()
     since = {one.name: (now - parse_time(one.last_success)) / 1000 for one in found if one.last_success}
-    return page(request, "sources.html", sources=found, since=since)
+    strips = {name: strip(ledger, now) for name, ledger in ledgers.items() if ledger is not None}
+    return page(request, "sources.html", sources=found, since=since, ledgers=ledgers, strips=strips)
 
 
 async def get_endpoints(request: web.Request) -> web.Response:
@@ -55,6 +60,7 @@ async def get_endpoints(request: web.Request) -> web.Response:
         found=found,
         told={one.alert.id: one.alert for one in told.values()},
         sent=asked.first("sent"),
+        periods=PERIODS,
         choices=[Choice("endpoint", "Endpoint", {one: one for one in names}), choice("state", DELIVERY_STATES)],
     )
 
@@ -73,6 +79,20 @@ async def post_test(request: web.Request) -> web.Response:
     if delivery is not None:
         await parts.stream.signal(Signal(kind="alert", id=delivery.alert_id))  # wakes the sender and open pages
     return forms.go("/endpoints?sent=test")
+
+
+async def post_redeliver_all(request: web.Request) -> web.Response:
+    """Sends all dead (or delivered, or any) deliveries of a time to one endpoint once more."""
+    name = name_in_path(request, "name")
+    fields = await forms.posted(request)
+    parts = request.app[PARTS]
+    if all(one.name != name for one in parts.settings.endpoint):
+        raise Problem(404, "there is no endpoint with this name")
+    state, since = fields.get("state", "dead"), fields.get("since", "")
+    if state not in get_args(Settled) or since not in PERIODS:
+        raise Problem(400, f"state is one of {', '.join(get_args(Settled))}, and since one of {', '.join(PERIODS)}")
+    queued = await send_again(parts.database, again(name, parse_filters({"since": [since]}), cast(Settled, state)))
+    return forms.go(f"/endpoints?sent={queued}")
 
 
 async def post_redeliver(request: web.Request) -> web.Response:
