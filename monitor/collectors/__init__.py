@@ -22,6 +22,7 @@ MODULES: dict[str, str] = {
     "lemmy": "monitor.collectors.lemmy",
     "mastodon": "monitor.collectors.mastodon",
     "reddit": "monitor.collectors.reddit_feeds",
+    "tiktok": "monitor.collectors.tiktok",
     "youtube": "monitor.collectors.youtube",
 }
 
