@@ -23,6 +23,7 @@ MODULES: dict[str, str] = {
     "mastodon": "monitor.collectors.mastodon",
     "reddit": "monitor.collectors.reddit_feeds",
     "tiktok": "monitor.collectors.tiktok",
+    "x": "monitor.collectors.x",
     "youtube": "monitor.collectors.youtube",
 }
 

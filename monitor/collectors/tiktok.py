@@ -97,7 +97,6 @@ class TikTokCollector:
             yield batch
         if missing := one.missing:
             there = await self._videos(missing)
-            there |= await self._videos(set(missing) - there)  # an answer may have been cut off
             yield one.without([id_ for id_ in missing if id_ not in there])
         if self._source.comments:
             async for batch in one.comments():
@@ -112,8 +111,6 @@ class TikTokCollector:
         comments = {id_: found for id_ in ids if (found := comment_of(id_))}
         wanted = {*(id_ for id_ in ids if id_of(id_)), *(video for video, _ in comments.values())}
         videos = await self._videos(wanted)
-        if missing := wanted - videos:
-            videos |= await self._videos(missing)  # an answer may have been cut off
         there = videos & set(ids)
         if time.time() - self._looked_since > DAY_S:
             self._looked, self._looked_since = {}, time.time()
@@ -130,7 +127,11 @@ class TikTokCollector:
         await self._api.close()
 
     async def _videos(self, ids: Iterable[str]) -> set[str]:
-        """Those videos that are there."""
+        """Those videos that are there. What is missing is asked for twice, since an answer may have been cut off."""
+        there = await self._found(ids)
+        return there | await self._found(set(ids) - there)
+
+    async def _found(self, ids: Iterable[str]) -> set[str]:
         there: set[str] = set()
         left = sorted(ids, key=made_at)
         while left:

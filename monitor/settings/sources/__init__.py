@@ -22,6 +22,7 @@ from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.mastodon import MastodonSource
 from monitor.settings.sources.reddit import RedditSource
 from monitor.settings.sources.tiktok import TikTokSource
+from monitor.settings.sources.x import XSource
 from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
@@ -35,6 +36,7 @@ KINDS: dict[str, type[SourceSection]] = {
     "mastodon": MastodonSource,
     "reddit": RedditSource,
     "tiktok": TikTokSource,
+    "x": XSource,
     "youtube": YouTubeSource,
 }
 
