@@ -12,13 +12,22 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from monitor import retention
 from monitor.collectors import access_to, open_collector
 from monitor.collectors.base import Batch, Collector, SourceError, Verifies
 from monitor.collectors.budget import Budgets
 from monitor.collectors.tiktok_api import Window, comment_post, days_of, until_midnight, video_post
+from monitor.collectors.verify import verify
+from monitor.deletions import Eraser
+from monitor.intake import Pseudonyms
 from monitor.notices import Gone
+from monitor.settings import Settings
+from monitor.settings.duties import DUTIES
 from monitor.settings.sources.tiktok import TikTokSource
+from monitor.store import Database, mentions
 from monitor.stream import Stream
+from monitor.words import now_ms
+from tests.samples import judged, write
 from tests.servers import RedisServer
 from tests.standins.interrupted import interrupted
 from tests.standins.polling import fails, heard, poll, texts
@@ -262,6 +271,34 @@ async def test_what_is_gone_is_not_there(site: TikTokServer, collector: Collecto
     site.next(error(500, "internal_error"))
     with pytest.raises(SourceError):
         await collector.still_there(videos[:1])
+
+
+async def test_what_is_kept_is_refreshed_every_fifteen_days_or_goes(
+    site: TikTokServer, collector: Collector, database: Database, redis_server: RedisServer
+) -> None:
+    stream = await Stream.open(redis_server.url)
+    eraser = Eraser(stream, database, Pseudonyms("none"), [])
+    stays, deleted = (site.video(f"serum {number}", age=13 * DAY) for number in range(2))
+    comments = [site.comment(stays, f"comment {number}", age=13 * DAY) for number in range(2)]
+    ids = [stays, deleted, *comments]
+    about = {"platform": "tiktok", "hours_ago": 13 * 24}
+    kept = [judged(id_, "It grows hair.", n=number, source="clips", **about) for number, id_ in enumerate(ids)]
+    orphan = judged("1", "It grows hair.", n=9, source="no source any more", **about)
+    await write(database, *kept, orphan)
+    for gone in (deleted, comments[0]):
+        site.delete(gone)
+    assert isinstance(collector, Verifies)
+    await verify("clips", collector, database, eraser, DUTIES["tiktok"])
+
+    async def states() -> list[str]:
+        async with database.read() as connection:
+            found = [await mentions.find(connection, f"tiktok:{id_}") for id_ in [*ids, "1"]]
+        return ["" if one is None else one.state for one in found]
+
+    assert await states() == ["live", "deleted", "deleted", "live", "live"]
+    assert await retention.expire(Settings(), database, now_ms() + 3 * DAY * 1000) == 1
+    assert await states() == ["live", "deleted", "deleted", "live", "expired"], "what nobody looks for goes at fifteen days"
+    await stream.close()
 
 
 async def test_an_answer_that_was_cut_off_erases_nothing(site: TikTokServer, collector: Collector) -> None:
