@@ -22,6 +22,8 @@ MODULES: dict[str, str] = {
     "lemmy": "monitor.collectors.lemmy",
     "mastodon": "monitor.collectors.mastodon",
     "reddit": "monitor.collectors.reddit_feeds",
+    "tiktok": "monitor.collectors.tiktok",
+    "x": "monitor.collectors.x",
     "youtube": "monitor.collectors.youtube",
 }
 

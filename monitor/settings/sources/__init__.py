@@ -21,6 +21,8 @@ from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.mastodon import MastodonSource
 from monitor.settings.sources.reddit import RedditSource
+from monitor.settings.sources.tiktok import TikTokSource
+from monitor.settings.sources.x import XSource
 from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
@@ -33,6 +35,8 @@ KINDS: dict[str, type[SourceSection]] = {
     "lemmy": LemmySource,
     "mastodon": MastodonSource,
     "reddit": RedditSource,
+    "tiktok": TikTokSource,
+    "x": XSource,
     "youtube": YouTubeSource,
 }
 
