@@ -23,6 +23,7 @@ MODULES: dict[str, str] = {
     "instagram": "monitor.collectors.instagram",
     "lemmy": "monitor.collectors.lemmy",
     "mastodon": "monitor.collectors.mastodon",
+    "pubmed": "monitor.collectors.pubmed",
     "reddit": "monitor.collectors.reddit_feeds",
     "youtube": "monitor.collectors.youtube",
 }
