@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # and the parser's process, which imports this package too, must start fast.
 MODULES: dict[str, str] = {
     "bluesky": "monitor.collectors.bluesky",
+    "clinicaltrials": "monitor.collectors.clinicaltrials",
     "feed": "monitor.collectors.feed",
     "folder": "monitor.collectors.folder",
     "gdelt": "monitor.collectors.gdelt",

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.bluesky import BlueskySource
+from monitor.settings.sources.clinicaltrials import ClinicalTrialsSource
 from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.folder import FolderSource
 from monitor.settings.sources.gdelt import GdeltSource
@@ -26,6 +27,7 @@ from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "bluesky": BlueskySource,
+    "clinicaltrials": ClinicalTrialsSource,
     "feed": FeedSource,
     "folder": FolderSource,
     "gdelt": GdeltSource,
