@@ -24,6 +24,7 @@ MODULES: dict[str, str] = {
     "instagram": "monitor.collectors.instagram",
     "lemmy": "monitor.collectors.lemmy",
     "mastodon": "monitor.collectors.mastodon",
+    "openfda": "monitor.collectors.openfda",
     "pubmed": "monitor.collectors.pubmed",
     "reddit": "monitor.collectors.reddit_feeds",
     "youtube": "monitor.collectors.youtube",

@@ -21,6 +21,7 @@ from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.mastodon import MastodonSource
+from monitor.settings.sources.openfda import OpenFDASource
 from monitor.settings.sources.pubmed import PubMedSource
 from monitor.settings.sources.reddit import RedditSource
 from monitor.settings.sources.youtube import YouTubeSource
@@ -35,6 +36,7 @@ KINDS: dict[str, type[SourceSection]] = {
     "instagram": InstagramSource,
     "lemmy": LemmySource,
     "mastodon": MastodonSource,
+    "openfda": OpenFDASource,
     "pubmed": PubMedSource,
     "reddit": RedditSource,
     "youtube": YouTubeSource,
