@@ -174,7 +174,7 @@ class Daemon:
         log.info("topic pack loaded anew", lexicon=topic.version, register=topic.register.version, entries=len(topic.register))
 
     async def _collect(self, source: Source, stop: asyncio.Event) -> None:
-        collector = open_collector(source, Budgets(self.stream.buckets))
+        collector = open_collector(source, Budgets(self.stream.buckets), lambda: self.topic)
         watch = SourceWatch(
             source,
             collector,

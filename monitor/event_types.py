@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from monitor.events import compose
+from monitor.notices import NewsKind
 from monitor.words import (
     Alert,
     AlertKind,
@@ -75,11 +76,17 @@ class AboutEndpoint(Data, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that may change the register."""
+    """One thing that may change the register. `item` is its id where it is kept (`register`); `entries` of ours cite it."""
 
     id: str
+    register: str
+    item: str
+    kind: NewsKind
+    state: str
     title: str
     url: str | None
+    summary: str
+    entries: tuple[str, ...]
 
 
 class AboutNews(Data, frozen=True, kw_only=True):
@@ -256,7 +263,19 @@ _EXAMPLES: Mapping[type[Data], Data] = {
     AboutEndpoint: AboutEndpoint(alert_id=_ID, endpoint=_ENDPOINT),
     AboutNews: AboutNews(
         alert_id=_ID,
-        items=(News(id="NCT01234567", title="A trial has posted results", url="https://clinicaltrials.gov/study/NCT01234567"),),
+        items=(
+            News(
+                id="n_1hpxk3v9d0c2f",
+                register="clinicaltrials",
+                item="NCT01234567",
+                kind="trial",
+                state="completed; results posted",
+                title="A trial has posted results",
+                url="https://clinicaltrials.gov/study/NCT01234567",
+                summary="Phase 2; 40 took part or are to",
+                entries=("heals-wounds",),
+            ),
+        ),
     ),
     Digest: Digest(alert_id=_ID, items=(_ALERT,), count=1),
 }

@@ -20,13 +20,14 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str | None = None
 
 
-NewsKind = Literal["trial", "paper", "retraction", "warning_letter"]
+NewsKind = Literal["trial", "paper", "retraction", "warning_letter", "recall"]
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something new on record about the topic, for the editor of the register: never judged, and no person's words.
 
-    `register` and `id` (its own there) identify it with `state`: a trial whose state changes is told again.
+    `register` and `id` (its own there) identify it with `state`: a trial whose state changes is told again. `entries` are
+    those of the topic's register that cite it; it is told then whatever its words are.
     """
 
     register: str  # who keeps it: pubmed, clinicaltrials, openfda
@@ -37,6 +38,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     published_at: int | None = None  # ms
     state: str = ""  # such as a trial's "completed"
     summary: str = ""
+    entries: tuple[str, ...] = ()
 
 
 def post_name(platform: str, post_id: str) -> str:

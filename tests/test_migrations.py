@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from monitor.settings import Settings
-from monitor.store import Database, StoreError, alerts, claims, inbox, mentions, parse_filters, sources
+from monitor.store import Database, StoreError, alerts, claims, inbox, mentions, news, parse_filters, sources
 from monitor.store.database import _alembic
 from monitor.store.tables import metadata
 
@@ -55,6 +55,9 @@ _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUE
 _FAILING = ";\nINSERT INTO endpoint (name, state, failing_since_ms, spent_until_ms) VALUES ('hook', 'failing', 5, 7.5)"
 _COVERED = """;
         INSERT INTO coverage (source, since_ms, until_ms) VALUES ('s', 5, 6)"""
+_NEWS = """;
+        INSERT INTO evidence_news (id, register, item, state, kind, source, title, summary, seen_ms)
+        VALUES (11, 'pubmed', '7', '', 'paper', 's', 'Bread, a trial', '', 7)"""
 _IN_USE = (
     ";\nINSERT INTO register_version (version, at_ms, files) VALUES ('r1', 4, '{}')"
     ";\nINSERT INTO register_use (at_ms, version) VALUES (4, 'r1')"
@@ -70,8 +73,9 @@ ROWS = {
     "0004": _FIRST + _GAPS + _SPENT + _REVIEWED,
     "0005": _FIRST + _GAPS + _SPENT + _REVIEWED + _IN_USE,
     "0006": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED,
-    "0007": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING,
-    "0008": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _ASSIGNED,
+    "0007": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS,
+    "0008": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
+    "0009": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
 }
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"
@@ -123,6 +127,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
         (alert,) = (await alerts.page(connection, parse_filters({}))).items
         gaps = [(gap.at, gap.what) for source in await sources.listing(connection) for gap in source.gaps]
         (task,) = (await inbox.page(connection, parse_filters({}))).items
+        listed = (await news.page(connection, parse_filters({}))).items
         for given in FOUND:
             assert len((await mentions.page(connection, parse_filters(given))).items) == 1, given
         for given in NOT_FOUND:
@@ -133,6 +138,7 @@ async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str
     assert mention.claims[0].why.startswith("read as approved")
     assert mention.claims[0].why.count("register entry") <= 1
     assert alert.claim_id == "c_1"
+    assert [(one.title, one.entries) for one in listed] == ([("Bread, a trial", ())] if revision > "0006" else [])
     assert gaps == ([("2026-11-22T10:00:00.000Z", "possible gap")] if revision < "0006" else [])
     assert (task.state, task.assignee) == (("done", "ann") if revision >= "0008" else ("open", None))
 

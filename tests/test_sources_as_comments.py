@@ -31,7 +31,10 @@ def test_a_source_in_comments_is_right_and_names_every_option(values: dict[str, 
     source = settings(**values)
     assert access_to(source).usable
     assert kind_of(source) is not None
-    if values["kind"] in ("hackernews", "lemmy", "youtube", "tiktok", "instagram", "gdelt", "x"):
+    if values["kind"] in (
+        *("hackernews", "lemmy", "youtube", "tiktok", "instagram", "gdelt", "x"),
+        *("pubmed", "clinicaltrials", "openfda"),
+    ):
         assert settings.model_fields.keys() - values.keys() == {"base_url"}
     for name in values:  # what stands there is the default, where there is one
         default = settings.model_fields[name].default

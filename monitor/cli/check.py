@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from typing import cast
 
 import click
 import msgspec
@@ -14,7 +15,7 @@ from monitor.cli import database
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.output import plain
 from monitor.cli.sources import shared_budgets
-from monitor.collectors import access_to, open_collector
+from monitor.collectors import access_to, kind_of, open_collector
 from monitor.collectors.base import SourceError, Streamer
 from monitor.collectors.budget import Budgets
 from monitor.daemon import DaemonError, opened
@@ -64,6 +65,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("config", ok=True, text=f"{len(settings.source)} sources, {len(settings.endpoint)} endpoints")
     if settings.privacy.authors == "none":
         yield Finding("privacy", ok=True, text='authors = "none": distinct authors are not counted, claim.spreading never comes')
+    topic: Topic | None = None
     try:
         topic = load_topic(settings.topic_folder, settings.watchlist_file)
     except TopicError as error:
@@ -77,7 +79,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield await _classifier(settings)
     async with shared_budgets(settings) as budgets:
         for source in settings.source:
-            yield await _source(source, budgets)
+            yield await _source(source, budgets, topic)
     for endpoint in settings.endpoint:
         yield await _endpoint(endpoint)
 
@@ -137,19 +139,21 @@ async def _spent(settings: Settings) -> str:
         return "what was spent today cannot be looked up"
 
 
-async def _source(source: Source, budgets: Budgets) -> Finding:
+async def _source(source: Source, budgets: Budgets, topic: Topic | None) -> Finding:
     """Whether the source answers, what of it is heard with the credentials that there are, and what others would give."""
     what, access = f"source {source.name}", access_to(source)
     more = f"; missing: {access.missing}" if access.missing else ""
     if not access.usable:
         return Finding(what, ok=False, text=f"nothing can be heard of it{more}")
-    collector = open_collector(source, budgets)
+    if topic is None and kind_of(source).by_topic:
+        return Finding(what, ok=False, text="its searches stand in the topic pack, which cannot be used")
+    collector = open_collector(source, budgets, lambda: cast("Topic", topic))
     try:
         async with asyncio.timeout(_SOURCE_WITHIN_S):
             batches = collector.stream(None) if isinstance(collector, Streamer) else collector.poll(None)
             async with aclosing(batches) as heard:
                 first = await anext(heard, None)
-        came = "nothing there yet" if first is None else f"{len(first.posts)} posts"
+        came = "nothing there yet" if first is None else f"{len(first.news)} news" if first.news else f"{len(first.posts)} posts"
         return Finding(what, ok=True, text=f"answers, {came}; works: {access.works}{more}")
     except SourceError as error:
         return Finding(what, ok=False, text=f"{error}{more}")

@@ -22,13 +22,16 @@ from monitor.store import news as stored_news
 @format_option
 @click.pass_context
 def news(context: click.Context, /, how: Format, **given: Any) -> None:
-    """List new trials, retractions and warning letters on the topic, the latest first. They are never judged as claims."""
+    """List new trials, papers, retractions, warning letters and recalls on the topic, the latest first, and which entries of the
+    register cite them. They are never judged as claims.
+    """
     columns = (
         Column("seen", lambda one: short_time(one.seen_at)),
         Column("register", lambda one: one.register),
         Column("id", lambda one: one.item),
         Column("kind", lambda one: one.kind),
         Column("state", lambda one: one.state),
+        Column("cited by", lambda one: ", ".join(one.entries)),
         Column("title", lambda one: one.title, long=True),
     )
     print_list(context, stored_news.page, given, columns, how)

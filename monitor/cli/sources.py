@@ -26,11 +26,19 @@ from monitor.settings import Settings, Source
 from monitor.store import coverage as stored_coverage
 from monitor.store import sources as stored_sources
 from monitor.stream import Stream, StreamError
-from monitor.topic import load_topic
+from monitor.topic import Topic, load_topic
 from monitor.words import Coverage, Page, rfc3339
 
 _LISTEN_S = 10.0  # to a source that streams
 _POLL_WITHIN_S = 120.0
+_NEWS = (
+    Column("register", lambda one: one.register),
+    Column("id", lambda one: one.id),
+    Column("kind", lambda one: one.kind),
+    Column("state", lambda one: one.state),
+    Column("cited by", lambda one: ", ".join(one.entries)),
+    Column("title", lambda one: one.title, long=True),
+)
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,11 +128,12 @@ def test(context: click.Context, name: str, limit: int, how: Format) -> None:
     if source is None:
         known = ", ".join(one.name for one in settings.source) or "none"
         raise click.ClickException(f"there is no source {plain(name)} in the settings; there are {plain(known)}")
+    topic = load_topic(settings.topic_folder)
     try:
-        batches = asyncio.run(_fetch(settings, source))
+        batches = asyncio.run(_fetch(settings, source, topic))
     except SourceError as error:
         raise click.ClickException(f"{name}: {error}") from None
-    keywords = load_topic(settings.topic_folder).keywords
+    keywords = topic.keywords
     has_key = settings.privacy.key.get_secret_value() or key_file(settings).exists()  # none is made for a look
     pseudonyms = pseudonyms_of(settings) if has_key else Pseudonyms("none")
     posts = [post for batch in batches for post in batch.posts]
@@ -136,10 +145,14 @@ def test(context: click.Context, name: str, limit: int, how: Format) -> None:
         Column("words", lambda one: ", ".join(one.matched)),
         Column("text", lambda one: one.text, long=True),
     )
-    print_page(Page(items=previews, next=None), columns, how)
+    news = [one for batch in batches for one in batch.news]
+    if news:
+        print_page(Page(items=news[:limit], next=None), _NEWS, how)
+    if posts or not news:
+        print_page(Page(items=previews, next=None), columns, how)
     on_topic = sum(bool(keywords.find(post.text)) for post in posts)
-    news, gone = sum(len(batch.news) for batch in batches), sum(len(batch.deleted) for batch in batches)
-    click.echo(f"{len(posts)} posts, {on_topic} of them on the topic; {gone} deletions, {news} news", err=True)
+    gone = sum(len(batch.deleted) for batch in batches)
+    click.echo(f"{len(posts)} posts, {on_topic} of them on the topic; {gone} deletions, {len(news)} news", err=True)
 
 
 def _preview(post: Any, keywords: Any, pseudonyms: Pseudonyms) -> Preview:
@@ -154,11 +167,11 @@ def _preview(post: Any, keywords: Any, pseudonyms: Pseudonyms) -> Preview:
     )
 
 
-async def _fetch(settings: Settings, source: Source) -> list[Batch]:
+async def _fetch(settings: Settings, source: Source, topic: Topic) -> list[Batch]:
     """The batches of one poll, or of a few seconds of a stream. Raises SourceError."""
     batches: list[Batch] = []
     async with shared_budgets(settings) as budgets:
-        collector = open_collector(source, budgets)
+        collector = open_collector(source, budgets, lambda: topic)
         try:
             if isinstance(collector, Streamer):
                 with contextlib.suppress(TimeoutError):

@@ -8,15 +8,12 @@ each package. A polled collector is a `Collector`, a streamed one a `Streamer`; 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from monitor.notices import Gone, News
 from monitor.words import Post
-
-if TYPE_CHECKING:
-    from monitor.collectors.budget import Budgets
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +151,12 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """How a kind of source is opened, and what its settings allow. `open` connects nothing; `access` asks nobody."""
+    """How a kind of source is opened, and what its settings allow. `open` connects nothing; `access` asks nobody.
 
-    open: Callable[[Any, Budgets], Collector | Streamer]
+    `open` takes the source and its budgets; where the topic pack says what is searched for (`by_topic`), also a function that
+    gives the pack as it is at the moment.
+    """
+
+    open: Callable[..., Collector | Streamer]
     access: Callable[[Any], Access]
+    by_topic: bool = False

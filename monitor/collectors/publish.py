@@ -132,8 +132,8 @@ class Publisher:
         return msgspec.structs.replace(post, fresh=not old)
 
     async def _tell(self, items: Sequence[News]) -> None:
-        """Keeps the news that are on the topic, and tells of those that are new."""
-        ours = [one for one in items if self._intake.keywords.find(f"{one.title}\n\n{one.summary}")]
+        """Keeps the news that are on the topic or that the register cites, and tells of those that are new."""
+        ours = [one for one in items if one.entries or self._intake.keywords.find(f"{one.title}\n\n{one.summary}")]
         if not ours:
             return
         async with self._database.write() as connection:

@@ -20,16 +20,18 @@ from monitor.words import Page, now_ms, public_id, rfc3339
 
 _MAX_TITLE = 1_000  # characters
 _MAX_SUMMARY = 4_000
+_NAMED = 5  # entries in an alert's summary
 _WHAT: dict[NewsKind, str] = {
     "trial": "trial",
     "paper": "paper",
     "retraction": "retraction",
     "warning_letter": "warning letter",
+    "recall": "recall",
 }
 
 
 class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the news as users read it. `id` is exowatch's own, `item` the register's."""
+    """One of the news as users read it. `id` is exowatch's own, `item` the register's; `entries` of our own register cite it."""
 
     id: str
     register: str
@@ -40,6 +42,7 @@ class NewsItem(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     url: str | None
     summary: str
+    entries: tuple[str, ...]
     published_at: str | None
     seen_at: str
 
@@ -64,6 +67,7 @@ async def add(
             "title": one.title[:_MAX_TITLE],
             "url": one.url,
             "summary": one.summary[:_MAX_SUMMARY],
+            "entries": list(one.entries),
             "published_ms": one.published_at,
             "seen_ms": at,
         }
@@ -102,6 +106,7 @@ async def _load(connection: AsyncConnection, numbers: Sequence[int]) -> list[New
             title=row.title,
             url=row.url,
             summary=row.summary,
+            entries=tuple(row.entries),
             published_at=rfc3339(row.published_ms),
             seen_at=rfc3339(row.seen_ms),
         )
@@ -114,7 +119,14 @@ def _draft(item: NewsItem, endpoints: Sequence[Endpoint]) -> AlertDraft:
     return AlertDraft(
         kind="evidence.news",
         dedupe_key=f"evidence.news:{item.id}",
-        summary=f"A new {_WHAT[item.kind]} for the register's editor{state}: {item.title[:300]}",
+        summary=f"A new {_WHAT[item.kind]} for the register's editor{state}: {item.title[:300]}{_cited_by(item.entries)}",
         recipients=recipients(endpoints, "evidence.news", None, None),
         subject={"items": [msgspec.to_builtins(item)]},
     )
+
+
+def _cited_by(entries: Sequence[str]) -> str:
+    if not entries:
+        return ""
+    more = f" and {len(entries) - _NAMED} more" if len(entries) > _NAMED else ""
+    return f"; cited by {', '.join(entries[:_NAMED])}{more}"

@@ -69,6 +69,7 @@ evidence_news = Table(
     Column("title", Text, nullable=False),
     Column("url", Text),
     Column("summary", Text, nullable=False),
+    Column("entries", JSON, nullable=False, server_default="[]"),  # of the register, that cite it
     Column("published_ms", BigInteger),
     Column("seen_ms", BigInteger, nullable=False),
     UniqueConstraint("register", "item", "state"),

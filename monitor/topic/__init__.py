@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from monitor.topic.errors import TopicError, fields_of, read_yaml
+from monitor.topic.cited import Cited
+from monitor.topic.errors import TopicError, fields_of, read_yaml, texts_of
 from monitor.topic.fold import Folded, fold
 from monitor.topic.keywords import Keywords, load_keywords
 from monitor.topic.lexicon import Lexicon, Proposition, load_lexicon
@@ -17,6 +19,7 @@ from monitor.topic.watchlist import Watchlist, load_watchlist
 
 __all__ = [
     "Citation",
+    "Cited",
     "Entry",
     "Folded",
     "Keywords",
@@ -34,13 +37,16 @@ __all__ = [
     "register_folder",
 ]
 
+_SEARCH = re.compile(r"[^\W_]+(?:[ -][^\W_]+)*")
+_MOST_SEARCHES = 20
+
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """A topic pack as loaded. `version` names the content of its lexicon and keywords; the register and the model have their own.
 
     `model` is the folder of a trained model; None: the lexicon's wordings do the work. `guide` is what a language model is told
     about reading this topic, beside the lexicon; empty where the pack has none.
-    `watchlist` changes no judgement.
+    `watchlist` changes no judgement. `searches` is what registers of papers, trials and recalls are asked for.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     model: Path | None = None
     guide: str = ""
     watchlist: Watchlist = msgspec.field(default_factory=Watchlist)
+    searches: tuple[str, ...] = ()
 
 
 def load_topic(folder: Path, watchlist: Path | None = None, register: Register | None = None) -> Topic:
@@ -81,6 +88,7 @@ def load_topic(folder: Path, watchlist: Path | None = None, register: Register |
         version=_version([keywords_file, *sorted(lexicon_files.rglob("*.yaml"))]),
         guide=_guide(folder / values["guide"]) if values.get("guide") else "",
         watchlist=load_watchlist(folder, watchlist),
+        searches=_searches(values.get("searches"), f"{folder / 'topic.yaml'}, searches"),
     )
 
 
@@ -96,8 +104,21 @@ def register_folder(folder: Path) -> Path:
 
 def _overview(folder: Path) -> dict[str, Any]:
     file = folder / "topic.yaml"
-    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str}
+    optional = {"title": str, "keywords": str, "lexicon": str, "register": str, "model": str, "guide": str, "searches": list}
     return fields_of(read_yaml(file), str(file), {"name": str}, optional)
+
+
+def _searches(given: Any, where: str) -> tuple[str, ...]:
+    """Words and phrases; they become part of queries in several languages, so no sign may stand in them."""
+    if not given:
+        return ()
+    texts = tuple(text.strip() for text in texts_of(given, where))
+    for text in texts:
+        if len(text) > 100 or not _SEARCH.fullmatch(text):
+            raise TopicError(f"{where}: {text!r} is not a search; write words of letters and digits, such as 'sourdough bread'")
+    if len(texts) > _MOST_SEARCHES:
+        raise TopicError(f"{where}: {len(texts)} are too many; at most {_MOST_SEARCHES} are asked for")
+    return tuple(dict.fromkeys(texts))
 
 
 def _guide(file: Path) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from monitor.settings.sources.base import SourceSection
 from monitor.settings.sources.bluesky import BlueskySource
+from monitor.settings.sources.clinicaltrials import ClinicalTrialsSource
 from monitor.settings.sources.feed import FeedSource
 from monitor.settings.sources.folder import FolderSource
 from monitor.settings.sources.gdelt import GdeltSource
@@ -20,6 +21,8 @@ from monitor.settings.sources.hackernews import HackerNewsSource
 from monitor.settings.sources.instagram import InstagramSource
 from monitor.settings.sources.lemmy import LemmySource
 from monitor.settings.sources.mastodon import MastodonSource
+from monitor.settings.sources.openfda import OpenFDASource
+from monitor.settings.sources.pubmed import PubMedSource
 from monitor.settings.sources.reddit import RedditSource
 from monitor.settings.sources.tiktok import TikTokSource
 from monitor.settings.sources.x import XSource
@@ -27,6 +30,7 @@ from monitor.settings.sources.youtube import YouTubeSource
 
 KINDS: dict[str, type[SourceSection]] = {
     "bluesky": BlueskySource,
+    "clinicaltrials": ClinicalTrialsSource,
     "feed": FeedSource,
     "folder": FolderSource,
     "gdelt": GdeltSource,
@@ -34,6 +38,8 @@ KINDS: dict[str, type[SourceSection]] = {
     "instagram": InstagramSource,
     "lemmy": LemmySource,
     "mastodon": MastodonSource,
+    "openfda": OpenFDASource,
+    "pubmed": PubMedSource,
     "reddit": RedditSource,
     "tiktok": TikTokSource,
     "x": XSource,

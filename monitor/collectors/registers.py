@@ -1,0 +1,76 @@
+"""What the kinds that read registers of evidence share: papers, trials, letters and recalls, which become news and no posts.
+
+They are read by days, each poll some days behind where the last one ended, since registers are late and keep other clocks.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from monitor.collectors.base import SourceError
+from monitor.collectors.http import Answer, read_json, refusal
+from monitor.topic import Topic
+
+Subject = Callable[[], Topic]  # the topic pack of the moment
+
+
+def searches_of(topic: Topic) -> tuple[str, ...]:
+    """What the topic pack wants to be searched for. Raises SourceError where it says nothing of it."""
+    if not topic.searches:
+        raise SourceError(f"the topic pack {topic.name!r} has no searches; write some into its topic.yaml (docs/topic-pack.md)")
+    return topic.searches
+
+
+def digest_of(parts: Iterable[str]) -> str:
+    """A short name for what was searched for: when it changes, the register is read from the beginning."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()
+
+
+def first_day(until: str, backfill: float, overlap: int, *, anew: bool, today: dt.date) -> dt.date:
+    """From which day on to read. `until` is the day up to which it was read, if any; `backfill` is in seconds, `overlap` in days.
+
+    `anew`: it was not read before with these searches, so at least as far back as a first time.
+    """
+    earliest = today - dt.timedelta(seconds=backfill)
+    try:
+        before = min(dt.date.fromisoformat(until), today) - dt.timedelta(days=overlap)
+    except ValueError:
+        return earliest
+    return min(before, earliest) if anew else before
+
+
+def day_ms(day: dt.date) -> int:
+    """When a day begins (ms, UTC)."""
+    return round(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp() * 1000)
+
+
+def date_ms(text: str) -> int | None:
+    """When the day of a date begins (ms): `2026-11-04`, `2026-11` or `20261104`; None for anything else."""
+    digits = text[:16].replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) in (6, 8)):
+        return None
+    try:
+        return day_ms(dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:] or 1)))
+    except ValueError:
+        return None
+
+
+def recent(keys: Sequence[str], before: Iterable[str], most: int) -> list[str]:
+    """`before` with these keys in front, and at most `most` in all."""
+    return list(islice(dict.fromkeys((*keys, *before)), most))
+
+
+def read_loose_json(answer: Answer) -> Any:
+    """As `read_json`, and also what it refuses: control characters as they are, halves of surrogate pairs. One record must not
+    stand in the way of all others."""
+    if problem := refusal(answer):
+        raise problem
+    try:
+        return json.loads(answer.body, strict=False)
+    except (ValueError, RecursionError):
+        return read_json(answer)
