@@ -14,6 +14,7 @@ import aiohttp
 
 from tests.checker import check, embedded_url
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
+from tests.packs import rules_alone
 from tests.receiver import Receiver
 from tests.test_roles import write_config
 
@@ -44,9 +45,11 @@ async def test_workers_and_senders_killed_while_posts_replay(tmp_path: Path, red
     dice = random.Random(7)
     async with Receiver() as receiver, AsyncExitStack() as processes:
         config = write_config(tmp_path, redis_url, store_url, receiver.url)
+        rules_alone(tmp_path)
         server = await processes.enter_async_context(running_daemon(config, "serve"))
         parts = [DaemonProcess(config, role) for role in ("work", "work", "deliver")]
         for part in parts:
+            processes.push_async_callback(ended, part)
             await part.start()
         replaying = asyncio.create_task(run_command("--config", str(config), "replay", str(file)))
         for _ in range(KILLS_OF_PARTS):
@@ -57,8 +60,6 @@ async def test_workers_and_senders_killed_while_posts_replay(tmp_path: Path, red
         status, out, err = await replaying
         assert (status, out) == (0, f"accepted {POSTS}, duplicates 0, unmatched 0\n"), err
         await until_settled(server)
-        for part in parts:
-            await part.stop()
     await check(store_url, OFFERED, receiver.kept)
 
 
@@ -66,6 +67,7 @@ async def test_the_whole_daemon_killed_with_its_redis_server(tmp_path: Path) -> 
     dice = random.Random(11)
     async with Receiver() as receiver:
         config = write_config(tmp_path, "", "", receiver.url)
+        rules_alone(tmp_path)
         data_dir = tmp_path / "data"
         daemon = DaemonProcess(config)
         await daemon.start()
@@ -103,6 +105,11 @@ async def offer_all(daemon: DaemonProcess) -> None:
 async def until_settled(server: DaemonProcess) -> None:
     await server.until("/stats?bucket=day", lambda stats: sum(day["mentions"] for day in stats["buckets"]) >= POSTS)
     await server.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
+
+
+async def ended(part: DaemonProcess) -> None:
+    if part.running:
+        await part.stop()
 
 
 async def _kill(pid: int) -> None:
