@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from monitor.settings.endpoint import Endpoint
-from monitor.settings.model import SHIPPED, Alerts
+from monitor.settings.model import Alerts
 from monitor.store import Database, record
 from monitor.store.judged import Judged
 from monitor.topic import Topic, load_topic
@@ -20,20 +19,6 @@ CURES, FLOUR = "Sourdough bread cures coeliac disease.", "Sourdough bread is mad
 CURES_TEXT, FLOUR_TEXT = "My sourdough cures celiac disease", "Rye bread is made of flour"
 REGISTER, LEXICON = "register/all.yaml", "lexicon/claims/composition.yaml"
 RULES = Alerts(spreading=[3, 5], resurfaced_after=10 * 3600.0)
-
-
-def rules_alone(folder: Path) -> Path:
-    """The shipped pack without its model, beside a config file in `folder`, which takes it by that: `topic` stays as it is.
-
-    For what holds however posts are read. The rules read these texts as the model does, forty times as fast, and a process that has
-    no model to load starts in half the time. The pack's folder.
-    """
-    pack = folder / "topics" / "exosomes"
-    shutil.copytree(SHIPPED / "topics" / "exosomes", pack, ignore=shutil.ignore_patterns("model"))
-    overview = pack / "topic.yaml"
-    lines = overview.read_text().splitlines(keepends=True)
-    overview.write_text("".join(line for line in lines if not line.startswith("model:")))
-    return pack
 
 
 def bread(folder: Path, *edits: tuple[str, str, str]) -> Topic:

@@ -74,21 +74,21 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while subprocess.run([self.binaries / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL did not start")
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stops it without waiting for its clients, as an operator's restart does."""
         if self._server is not None:
-            self._server.send_signal(signal.SIGINT)
-            self._server.wait(30)
+            self._server.send_signal(how)
+            self._server.wait(60)
             self._server = None
 
     def remove(self) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # at once: nobody reads what it would still write
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def want_passwords(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.checker import leases_over
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
-from tests.packs import rules_alone
+from tests.quick_pack import rules_alone
 from tests.receiver import SECRET, Receiver
 from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
@@ -128,7 +129,7 @@ async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp
             (claim,) = (await daemon.get("/claims"))["items"]
             assert claim["authors"] == 400
             assert len(await new_claims(daemon)) == 1
-            # What the killed sender had in hand is sent when its lease is over.
+            await leases_over(store_url)
             await daemon.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
             await receiver.got(1)
         assert len({got.id for got in receiver.kept}) == 1

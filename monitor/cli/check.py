@@ -73,8 +73,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield _register(topic)
         for finding in _watched(settings, topic):
             yield finding
-        if error := await asyncio.to_thread(_unjudging, topic):
-            yield Finding("topic", ok=False, text=error)
+        if reason := await asyncio.to_thread(_unjudging, topic):
+            yield Finding("topic", ok=False, text=reason)
     yield await _servers(settings)
     if settings.classifier.kind != "local":
         yield await _classifier(settings)
