@@ -88,11 +88,16 @@ class Daemon:
 
     @cached_property
     def judge(self) -> Judge:
-        """Loaded with its model when it is first asked for: only the workers' role is."""
+        """Loaded with its model when it is first asked for: only the workers' role is. Raises TopicError."""
         return Judge(self.topic, self.settings.alerts.jurisdictions)
 
     async def run(self, roles: tuple[Role, ...], stop: asyncio.Event, ready: Callable[[Daemon], None]) -> None:
-        """Plays the roles until `stop` is set, then lets each finish what it has in hand. Raises DaemonError."""
+        """Plays the roles until `stop` is set, then lets each finish what it has in hand. Raises DaemonError, TopicError."""
+        if "work" in roles:  # who cannot judge is not ready
+            await asyncio.to_thread(lambda: self.judge)
+        # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
+        # again and again.
+        gc.freeze()
         async with AsyncExitStack() as stack:
             if "serve" in roles:
                 self.address = await stack.enter_async_context(self._served(name_of(roles)))
@@ -341,9 +346,6 @@ async def run(
         with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
             name = slot.name if slot else ""
             daemon = Daemon(settings, topic, stream, database, slot=name, workers=workers, follower=follower)
-            # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
-            # again and again.
-            gc.freeze()
             await daemon.run(roles, stop, ready)
         await _cancelled(following)
 

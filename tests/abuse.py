@@ -23,6 +23,7 @@ import pytest
 
 from monitor.cli import main
 from tests.daemon_process import DaemonProcess
+from tests.quick_pack import rules_alone
 from tests.receiver import SECRET
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -39,6 +40,12 @@ def write_config(folder: Path, *parts: str, store: str = "", redis: str = "", ho
     config = folder / "monitor.toml"
     config.write_text("\n".join(sections))
     return config
+
+
+def quick_config(folder: Path, *parts: str, **more: str) -> Path:
+    """As `write_config`, with a pack that has no model: for what holds however posts are read."""
+    rules_alone(folder)
+    return write_config(folder, *parts, **more)
 
 
 def endpoint(name: str, url: str) -> str:

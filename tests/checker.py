@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,7 +34,7 @@ async def query(store_url: str, statement: str) -> list[tuple[object, ...]]:
     """Rows of a statement, by the plain driver of the database."""
     parts = urlsplit(store_url)
     if parts.scheme == "sqlite":
-        with sqlite3.connect(f"file:/{parts.path.lstrip('/')}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(parts.path, timeout=60)) as connection, connection:
             return connection.execute(statement).fetchall()
     host = parse_qs(parts.query)["host"][0]
     opened = await asyncpg.connect(host=host, user=parts.username, database=parts.path.lstrip("/"))
@@ -41,6 +42,11 @@ async def query(store_url: str, statement: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in await opened.fetch(statement)]
     finally:
         await opened.close()
+
+
+async def leases_over(store_url: str) -> None:
+    """Half a minute later: what senders that were killed had in hand may be taken by others."""
+    await query(store_url, "UPDATE delivery SET next_ms = 0 WHERE state = 'pending' AND attempts = 0")
 
 
 async def check(store_url: str, offered: set[tuple[str, str]], received: list[Got], claims: set[str] | None = None) -> None:

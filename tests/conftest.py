@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from monitor.settings import Settings
 from monitor.store import Database
 from tests.delivering import clock, receiver
-from tests.postgres import Postgres, own_postgres, postgres_server
+from tests.postgres import Postgres, migrate, own_postgres, postgres_server
 from tests.servers import redis_server, redis_url
 
 __all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server", "redis_url"]
@@ -26,13 +27,31 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file as exowatch makes it, for copies: to migrate one for each test takes longer than most tests do."""
+    file = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
+    migrate(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A `store.url` of an empty database, of each kind in turn."""
+    """A `store.url` of a database with exowatch's tables and no rows, of each kind in turn."""
     if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_with_tables"), tmp_path / "store.sqlite")
         return f"sqlite:///{tmp_path}/store.sqlite"
     postgres: Postgres = request.getfixturevalue("postgres_server")
     return postgres.fresh_database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A `store.url` of a database that exowatch has never seen, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.sqlite"
+    postgres: Postgres = request.getfixturevalue("postgres_server")
+    return postgres.empty_database()
 
 
 @pytest.fixture

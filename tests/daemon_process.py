@@ -7,16 +7,19 @@ import json
 import os
 import re
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 
-ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_S = 60.0
+from tests.launcher import ROOT, Launched, launch
+
+__all__ = ["PATIENCE_S", "ROOT", "DaemonProcess", "files", "run_command", "running_daemon", "until", "written"]
+
+PATIENCE_S = 120.0  # for what takes a second on a machine with nothing else to do
 
 
 class DaemonProcess:
@@ -26,19 +29,22 @@ class DaemonProcess:
         self.config = config
         self.words = words or ("run",)
         self.address = ""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Launched | None = None
+        self._said: asyncio.ReadTransport | None = None
         self._log = config.with_suffix(f".{'-'.join(self.words)}.log")
 
     async def start(self) -> None:
         """Starts it and waits until it says that it is ready."""
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "monitor", *self.words, "--config", str(self.config),
-                cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        assert self._process.stdout
+        reading, writing = os.pipe()
+        with self._log.open("ab") as log, Path(os.devnull).open() as nothing, os.fdopen(writing) as stdout:
+            words = (*self.words, "--config", str(self.config))
+            self._process = launch(words, nothing.fileno(), stdout.fileno(), log.fileno())
+        said = asyncio.StreamReader()
+        self._said, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(said), os.fdopen(reading, "rb")
+        )
         async with asyncio.timeout(PATIENCE_S):
-            line = (await self._process.stdout.readline()).decode()
+            line = (await said.readline()).decode()
         assert "is ready" in line, f"the daemon did not get ready: {line!r}\n{self.log()}"
         found = re.search(r"http://\S+", line)
         self.address = found[0] if found else ""
@@ -48,13 +54,20 @@ class DaemonProcess:
         assert self._process
         self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_S):
-            return await self._process.wait()
+            return await self._ended()
 
     async def kill(self) -> None:
         """SIGKILL, as a crash does."""
         assert self._process
         self._process.kill()
-        await self._process.wait()
+        await self._ended()
+
+    async def _ended(self) -> int:
+        assert self._process
+        status = await self._process.wait()
+        if self._said is not None:
+            self._said.close()
+        return status
 
     @property
     def running(self) -> bool:
@@ -97,15 +110,25 @@ class DaemonProcess:
 
 async def run_command(*words: str, stdin: str = "", **environment: str) -> tuple[int, str, str]:
     """`exowatch words…`: exit status, stdout, stderr."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "monitor", *words,
-        cwd=ROOT, env={**os.environ, **environment},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(PATIENCE_S):
-        out, err = await process.communicate(stdin.encode())
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    with files(stdin) as (given, out, err):
+        process = launch(words, given.fileno(), out.fileno(), err.fileno(), {**os.environ, **environment})
+        async with asyncio.timeout(PATIENCE_S):
+            status = await process.wait()
+        return status, written(out), written(err)
+
+
+@contextmanager
+def files(stdin: str) -> Iterator[tuple[IO[bytes], IO[bytes], IO[bytes]]]:
+    """What a command reads, and where its stdout and stderr go."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        yield given, out, err
+
+
+def written(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -11,10 +12,16 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+
+from monitor.settings import Settings
+from monitor.store import Database
 
 
 def _binaries() -> Path | None:
@@ -67,21 +74,21 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while subprocess.run([self.binaries / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL did not start")
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stops it without waiting for its clients, as an operator's restart does."""
         if self._server is not None:
-            self._server.send_signal(signal.SIGINT)
-            self._server.wait(30)
+            self._server.send_signal(how)
+            self._server.wait(60)
             self._server = None
 
     def remove(self) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # at once: nobody reads what it would still write
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def want_passwords(self) -> None:
@@ -104,15 +111,40 @@ class Postgres:
         ]
         subprocess.run(psql, check=True, stdout=subprocess.DEVNULL)
 
+    def empty_database(self) -> str:
+        """The `store.url` of a new database that exowatch has never seen."""
+        return self._created("template1")
+
     def fresh_database(self) -> str:
-        """The `store.url` of a new, empty database."""
+        """The `store.url` of a new database with exowatch's tables and no rows: a copy of one that was migrated once."""
+        return self._created(self._migrated)
+
+    def _created(self, template: str) -> str:
         name = f"t{uuid.uuid4().hex}"
-        subprocess.run([self.binaries / "createdb", "-h", self.folder, "-U", "exowatch", name], check=True)
+        self.do(f"CREATE DATABASE {name} TEMPLATE {template}")
         return f"postgresql://exowatch@/{name}?host={self.folder}"
+
+    @cached_property
+    def _migrated(self) -> str:
+        url = self.empty_database()
+        migrate(url)
+        return Path(urlsplit(url).path).name
 
     @property
     def _data(self) -> Path:
         return self.folder / "data"
+
+
+def migrate(store_url: str) -> None:
+    """Makes exowatch's tables in an empty database."""
+
+    async def made() -> None:
+        database = Database(Settings(store={"url": store_url}).sqlalchemy_url)
+        await database.migrate()
+        await database.close()
+
+    with ThreadPoolExecutor(1) as apart:  # tests ask from within a running loop too
+        apart.submit(asyncio.run, made()).result()
 
 
 @contextmanager

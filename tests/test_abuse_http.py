@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.abuse import claim_of, post_of, write_config
+from tests.abuse import claim_of, post_of, quick_config
 from tests.daemon_process import DaemonProcess, running_daemon
 from tests.postgres import Postgres
 
@@ -179,7 +179,7 @@ def _is_whole(answer: bytes) -> bool:
 
 async def play(folder: Path, store: str) -> Seen:
     seen = Seen()
-    async with running_daemon(write_config(folder, store=store)) as daemon:
+    async with running_daemon(quick_config(folder, store=store)) as daemon:
         await daemon.post("/mentions", [post_of(str(n), claim_of(301 + n)) for n in range(3)])
         await daemon.until("/mentions", lambda page: len(page["items"]) == 3)
         for name, (request, _) in ROWS.items():

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from tests.abuse import claim_of, one_sentence, post_of, replay_file, write_config
+from tests.abuse import claim_of, one_sentence, post_of, quick_config, replay_file
 from tests.daemon_process import DaemonProcess, run_command, running_daemon, until
 from tests.postgres import Postgres
 from tests.receiver import Receiver
@@ -53,7 +53,7 @@ async def replay_until_taken(daemon: DaemonProcess, file: str) -> None:
 
 
 async def test_an_embedded_redis_that_is_killed_is_started_again_and_loses_nothing(tmp_path: Path) -> None:
-    async with Receiver() as receiver, running_daemon(write_config(tmp_path, hook=receiver.url)) as daemon:
+    async with Receiver() as receiver, running_daemon(quick_config(tmp_path, hook=receiver.url)) as daemon:
         for half in (POSTS[:20], POSTS[20:]):
             file = replay_file(tmp_path, *half)
             await daemon.post("/mentions", half)
@@ -67,7 +67,7 @@ async def test_an_embedded_redis_that_is_killed_is_started_again_and_loses_nothi
 
 async def test_a_redis_that_stalls_and_goes_on_delays_and_loses_nothing(tmp_path: Path, redis_server: RedisServer) -> None:
     async with Receiver() as receiver:
-        config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
+        config = quick_config(tmp_path, redis=redis_server.url, hook=receiver.url)
         async with running_daemon(config) as daemon:
             file = replay_file(tmp_path, *POSTS)
             redis_server.stall()
@@ -84,7 +84,7 @@ async def test_a_redis_that_stalls_and_goes_on_delays_and_loses_nothing(tmp_path
 
 async def test_a_redis_that_is_full_then_flushed_then_killed_for_a_while(tmp_path: Path, redis_server: RedisServer) -> None:
     async with Receiver() as receiver:
-        config = write_config(tmp_path, redis=redis_server.url, hook=receiver.url)
+        config = quick_config(tmp_path, redis=redis_server.url, hook=receiver.url)
         async with running_daemon(config) as daemon:
             redis_server.ask("CONFIG", "SET", "maxmemory", "1")
             status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
@@ -111,7 +111,7 @@ async def test_a_redis_that_is_full_then_flushed_then_killed_for_a_while(tmp_pat
 
 async def test_a_wrong_redis_password_is_one_sentence_without_the_password(tmp_path: Path, redis_server: RedisServer) -> None:
     redis_server.ask("CONFIG", "SET", "requirepass", "right")
-    config = write_config(tmp_path, redis=f"unix://:wr0ng-s3cret@{redis_server.socket}")
+    config = quick_config(tmp_path, redis=f"unix://:wr0ng-s3cret@{redis_server.socket}")
     for command in (["run"], ["check"]):
         status, out, err = await run_command("--config", str(config), *command)
         assert status == 1
@@ -131,7 +131,7 @@ async def test_a_server_that_is_no_redis_is_one_sentence(tmp_path: Path) -> None
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        config = write_config(tmp_path, redis=f"redis://127.0.0.1:{port}/0")
+        config = quick_config(tmp_path, redis=f"redis://127.0.0.1:{port}/0")
         status, out, err = await run_command("--config", str(config), "run")
     assert (status, out) == (1, "")
     one_sentence(err, f"127.0.0.1:{port}")
@@ -142,7 +142,7 @@ async def test_a_server_that_is_no_redis_is_one_sentence(tmp_path: Path) -> None
 
 async def test_a_postgresql_that_is_restarted_under_the_daemon_loses_nothing(tmp_path: Path, own_postgres: Postgres) -> None:
     async with Receiver() as receiver:
-        config = write_config(tmp_path, store=own_postgres.fresh_database(), hook=receiver.url)
+        config = quick_config(tmp_path, store=own_postgres.fresh_database(), hook=receiver.url)
         async with running_daemon(config) as daemon:
             await daemon.post("/mentions", POSTS[:5])
             await daemon.until("/mentions", lambda page: len(page["items"]) == 5)
@@ -176,13 +176,13 @@ async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: P
         "a user without rights": (good.replace("exowatch@", "guest@"), "permission denied"),
     }
     for name, (url, said) in rows.items():
-        status, out, err = await run_command("--config", str(write_config(tmp_path, store=url)), "run")
+        status, out, err = await run_command("--config", str(quick_config(tmp_path, store=url)), "run")
         assert (name, status, out) == (name, 1, "")
         one_sentence(err, said)
     own_postgres.stop()
     own_postgres.want_passwords()
     own_postgres.start()
-    config = write_config(tmp_path, store=f"postgresql://guest:wr0ng-s3cret@/postgres?host={folder}")
+    config = quick_config(tmp_path, store=f"postgresql://guest:wr0ng-s3cret@/postgres?host={folder}")
     for command in ("mentions", "check"):
         status, out, err = await run_command("--config", str(config), command)
         assert (command, status) == (command, 1)
@@ -191,7 +191,7 @@ async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: P
         if command != "check":
             one_sentence(err)
     own_postgres.stop()
-    status, out, err = await run_command("--config", str(write_config(tmp_path, store=good)), "run")
+    status, out, err = await run_command("--config", str(quick_config(tmp_path, store=good)), "run")
     assert (status, out) == (1, "")
     one_sentence(err, "database")
 
@@ -201,7 +201,7 @@ async def test_what_keeps_postgresql_from_being_used_is_one_sentence(tmp_path: P
 
 async def test_a_database_that_another_process_locks_is_waited_for_also_over_a_stop(tmp_path: Path) -> None:
     async with Receiver() as receiver:
-        config = write_config(tmp_path, hook=receiver.url)
+        config = quick_config(tmp_path, hook=receiver.url)
         async with running_daemon(config) as daemon:
             other = sqlite3.connect(tmp_path / "data/exowatch.sqlite", isolation_level=None)
             try:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.abuse import CONTROL, endpoint, feed, write_config
+from tests.abuse import CONTROL, endpoint, feed, quick_config
 from tests.daemon_process import running_daemon
 from tests.receiver import SECRET, Receiver
 from tests.standins.feed_server import FeedEntry, FeedServer
@@ -190,7 +190,7 @@ async def play(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         }
         parts += [endpoint(name, f"{origin}/{SECRET[-8:]}") for name, origin in origins.items()]
         parts.append(feed("honest", site.url))
-        config = write_config(tmp_path_factory.mktemp("sites"), *parts, hook=receiver.url)
+        config = quick_config(tmp_path_factory.mktemp("sites"), *parts, hook=receiver.url)
         async with running_daemon(config) as daemon:
             bad = {*REFUSED, *RAW_SITES, "nobody-there", "wrong-login"}
             await daemon.until(

@@ -20,10 +20,11 @@ from monitor.settings import Settings
 from monitor.store import Database, mentions, parse_filters, sources
 from monitor.store.judged import Judged
 from monitor.words import claim_id_of
+from tests.daemon_process import PATIENCE_S, ROOT, files, written
+from tests.launcher import launch
 from tests.postgres import Postgres
 from tests.samples import judged, occurrence, write, write_some
 
-ROOT = Path(__file__).resolve().parents[1]
 ENDPOINT = """
 [[endpoint]]
 name = "case-system"
@@ -63,8 +64,10 @@ async def fill(store_url: str, *more: Judged) -> None:
 def exowatch(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """One command; its output as text."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EXOWATCH_")}
-    command = [sys.executable, "-m", "monitor", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=ROOT, env=environ, timeout=60, check=False)
+    words = tuple(map(str, arguments))
+    with files(stdin) as (given, out, err):
+        status = launch(words, given.fileno(), out.fileno(), err.fileno(), environ).wait_here(PATIENCE_S)
+        return subprocess.CompletedProcess(words, status, written(out), written(err))
 
 
 def test_json_is_what_http_answers_and_the_cursor_leads_on(tmp_path: Path, store_url: str) -> None:
@@ -246,7 +249,7 @@ def test_every_command_explains_itself_with_an_example(command: str, capfd: pyte
 
 def test_a_database_that_refuses_us_is_not_called_one_of_another_version(tmp_path: Path, postgres_server: Postgres) -> None:
     file = tmp_path / "monitor.toml"
-    url = postgres_server.fresh_database()
+    url = postgres_server.empty_database()
     for role, said in (("exowatch", "exowatch run"), ("nobody", 'role "nobody" does not exist')):
         file.write_text(f'[store]\nurl = "{url.replace("exowatch@", f"{role}@")}"\n')
         done = exowatch("claims", "--config", file)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.checker import leases_over
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
+from tests.quick_pack import rules_alone
 from tests.receiver import SECRET, Receiver
 from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.standins.reddit_server import CLIENT_ID, CLIENT_SECRET, RedditServer
@@ -127,7 +129,7 @@ async def test_killed_daemon_is_taken_over_and_nothing_is_lost_or_said_twice(tmp
             (claim,) = (await daemon.get("/claims"))["items"]
             assert claim["authors"] == 400
             assert len(await new_claims(daemon)) == 1
-            # What the killed sender had in hand is sent when its lease is over.
+            await leases_over(store_url)
             await daemon.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
             await receiver.got(1)
         assert len({got.id for got in receiver.kept}) == 1
@@ -239,6 +241,21 @@ async def test_what_keeps_the_daemon_from_starting_is_one_sentence(tmp_path: Pat
     assert out == ""
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["run", "work", "demo", "check"])
+async def test_a_pack_that_cannot_judge_is_said_before_anything_calls_itself_ready(tmp_path: Path, command: str) -> None:
+    pack = rules_alone(tmp_path)
+    (pack / "topic.yaml").write_text("name: exosomes\nmodel: model\n")
+    status, out, err = await run_command("--config", str(write_config(tmp_path)), command)
+    assert status == 1
+    assert "Traceback" not in err
+    assert "ready" not in out
+    if command == "check":
+        assert [line.split(": ")[0] for line in out.splitlines() if "the model lacks model.json" in line] == ["FAILED topic"]
+    else:
+        assert out == ""
+        assert "the model lacks model.json" in err.splitlines()[-1]
 
 
 async def test_the_demo_plays_its_sample_and_every_alert_is_received(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.checker import check, embedded_url
+from tests.checker import check, embedded_url, leases_over
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
 from tests.receiver import Receiver
 from tests.test_roles import write_config
@@ -38,27 +38,33 @@ def posts() -> list[dict[str, str]]:
 OFFERED = {("forum", str(n)) for n in range(POSTS)}
 
 
-async def test_workers_and_senders_killed_while_posts_replay(tmp_path: Path, redis_url: str, store_url: str) -> None:
+async def test_workers_and_senders_killed_while_posts_come(tmp_path: Path, redis_url: str, store_url: str) -> None:
+    """Half of the posts are replayed, the others come by and by, so that there is work in hand at every kill."""
+    replayed, posted = posts()[: POSTS // 2], posts()[POSTS // 2 :]
     file = tmp_path / "posts.jsonl"
-    file.write_text("\n".join(map(json.dumps, posts())))
+    file.write_text("\n".join(map(json.dumps, replayed)))
     dice = random.Random(7)
     async with Receiver() as receiver, AsyncExitStack() as processes:
         config = write_config(tmp_path, redis_url, store_url, receiver.url)
         server = await processes.enter_async_context(running_daemon(config, "serve"))
         parts = [DaemonProcess(config, role) for role in ("work", "work", "deliver")]
         for part in parts:
-            await part.start()
+            processes.push_async_callback(ended, part)
+        await asyncio.gather(*(part.start() for part in parts))
         replaying = asyncio.create_task(run_command("--config", str(config), "replay", str(file)))
-        for _ in range(KILLS_OF_PARTS):
+        restarts: dict[DaemonProcess, asyncio.Task[None]] = {}
+        for number in range(KILLS_OF_PARTS):
+            await server.post("/mentions", posted[number::KILLS_OF_PARTS])
             victim = dice.choice(parts)
-            await asyncio.sleep(dice.random() * 0.3)
+            if victim in restarts:
+                await restarts[victim]
+            await asyncio.sleep(dice.random() * 0.1)
             await victim.kill()
-            await victim.start()
+            restarts[victim] = asyncio.create_task(victim.start())
+        await asyncio.gather(*restarts.values())
         status, out, err = await replaying
-        assert (status, out) == (0, f"accepted {POSTS}, duplicates 0, unmatched 0\n"), err
-        await until_settled(server)
-        for part in parts:
-            await part.stop()
+        assert (status, out) == (0, f"accepted {len(replayed)}, duplicates 0, unmatched 0\n"), err
+        await until_settled(server, store_url)
     await check(store_url, OFFERED, receiver.kept)
 
 
@@ -68,31 +74,32 @@ async def test_the_whole_daemon_killed_with_its_redis_server(tmp_path: Path) -> 
         config = write_config(tmp_path, "", "", receiver.url)
         data_dir = tmp_path / "data"
         daemon = DaemonProcess(config)
-        await daemon.start()
-        offering = asyncio.create_task(offer_all(daemon))
-        for _ in range(KILLS_OF_ALL):
-            await asyncio.sleep(dice.random() * 1.0)
-            server = json.loads((data_dir / "redis" / "server.json").read_text())["pid"]
-            killed = [daemon.kill] if dice.random() < 0.3 else [daemon.kill, lambda pid=server: _kill(pid)]
-            dice.shuffle(killed)
-            for kill in killed:
-                await kill()
+        try:
             await daemon.start()
-        await offering
-        await until_settled(daemon)
-        assert await daemon.stop() == 0
+            for number in range(KILLS_OF_ALL):
+                offering = asyncio.create_task(offer(daemon, posts()[number::KILLS_OF_ALL]))
+                await asyncio.sleep(dice.random() * 0.5)
+                server = json.loads((data_dir / "redis" / "server.json").read_text())["pid"]
+                killed = [daemon.kill] if dice.random() < 0.3 else [daemon.kill, lambda pid=server: _kill(pid)]
+                dice.shuffle(killed)
+                for kill in killed:
+                    await kill()
+                await daemon.start()
+                await offering
+            await until_settled(daemon, embedded_url(data_dir))
+        finally:
+            status = await daemon.stop()
+        assert status == 0
     await check(embedded_url(data_dir), OFFERED, receiver.kept)
 
 
-async def offer_all(daemon: DaemonProcess) -> None:
+async def offer(daemon: DaemonProcess, waiting: list[dict[str, str]]) -> None:
     """Hands the posts in over HTTP as a careful client does: what was not answered with 202 is offered again."""
-    waiting = posts()
     while waiting:
-        chunk = waiting[:50]
         try:
             async with (
                 aiohttp.ClientSession() as session,
-                session.post(f"{daemon.address}/api/v1/mentions", json=chunk) as answer,
+                session.post(f"{daemon.address}/api/v1/mentions", json=waiting[:50]) as answer,
             ):
                 if answer.status == 202:
                     waiting = waiting[50:]
@@ -100,9 +107,15 @@ async def offer_all(daemon: DaemonProcess) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until_settled(server: DaemonProcess) -> None:
+async def until_settled(server: DaemonProcess, store_url: str) -> None:
     await server.until("/stats?bucket=day", lambda stats: sum(day["mentions"] for day in stats["buckets"]) >= POSTS)
+    await leases_over(store_url)
     await server.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)
+
+
+async def ended(part: DaemonProcess) -> None:
+    if part.running:
+        await part.stop()
 
 
 async def _kill(pid: int) -> None:

@@ -114,8 +114,8 @@ def upgrade(connection: Connection, revision: str) -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-async def test_a_database_of_each_revision_comes_up_with_its_data(store_url: str, revision: str) -> None:
-    database = open_database(store_url)
+async def test_a_database_of_each_revision_comes_up_with_its_data(empty_store_url: str, revision: str) -> None:
+    database = open_database(empty_store_url)
     async with database.write() as connection:
         await connection.run_sync(upgrade, revision)
         for statement in (*ROWS[revision].split(";\n"), index_of(revision, database.dialect)):
@@ -154,8 +154,8 @@ async def test_the_migrations_make_what_the_tables_describe(database: Database) 
         assert await connection.run_sync(differences) == []
 
 
-async def test_processes_that_start_together_migrate_once(store_url: str) -> None:
-    databases = [open_database(store_url) for _ in range(4)]
+async def test_processes_that_start_together_migrate_once(empty_store_url: str) -> None:
+    databases = [open_database(empty_store_url) for _ in range(4)]
     await asyncio.gather(*(database.migrate() for database in databases))
     async with databases[0].read() as connection:
         assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == [REVISIONS[0]]

@@ -8,7 +8,6 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select
 
 from monitor.settings import Settings
@@ -67,7 +66,6 @@ async def tried(database: Database, attempts: int) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(400)
 async def test_nothing_is_lost_or_sent_under_two_ids_and_each_claims_order_is_kept(tmp_path: Path) -> None:
     store_url, clock = f"sqlite:///{tmp_path}/store.sqlite", Clock()
     database = Database(Settings(store={"url": store_url}).sqlalchemy_url)

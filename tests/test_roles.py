@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
+from tests.quick_pack import rules_alone
 from tests.receiver import SECRET, Receiver
 from tests.standins.feed_server import FeedEntry, FeedServer
 
@@ -17,6 +18,7 @@ CLAIMS = ("raise collagen by 300%", "are FDA approved", "cure arthritis", "treat
 
 
 def write_config(folder: Path, redis_url: str, store_url: str, hook: str, feed: str | None = None) -> Path:
+    rules_alone(folder)
     config = folder / "monitor.toml"
     source = f'[[source]]\nname = "blog"\nkind = "feed"\nurl = "{feed}"\ninterval = "2s"\n' if feed else ""
     config.write_text(
@@ -77,6 +79,7 @@ async def test_a_rolling_restart_of_workers_and_senders_loses_nothing(tmp_path: 
 async def test_worker_processes_share_the_work_of_the_daemon_and_end_with_it(tmp_path: Path) -> None:
     posts = tmp_path / "posts.jsonl"
     write_posts(posts)
+    rules_alone(tmp_path)
     config = tmp_path / "monitor.toml"
     config.write_text('data_dir = "data"\n[api]\nport = 0\n')
     daemon = DaemonProcess(config, "run", "--workers", "3")

@@ -68,7 +68,7 @@ QUIET = (
 def told_by(judge: Judge) -> dict[str, list[str]]:
     """Wordings by claim id: of those that say one claim, surely, and put it forward so that it is to be told of."""
     texts = [
-        *(wording.format(n=n) for n in range(110, 350, 20) for wording in COLLAGEN),
+        *(wording.format(n=n) for n in range(110, 350, 15) for wording in COLLAGEN),
         *(wording.format(n=n) for n in range(11, 44, 3) for wording in BILLIONS),
         *(wording.format(x=x) for x in ILL for wording in ILLNESSES),
         *FDA_APPROVED,

@@ -23,6 +23,7 @@ from monitor.settings import Endpoint, Settings, Source
 from monitor.store import StoreError
 from monitor.topic import Topic, TopicError, load_topic
 from workers.deliver.webhook import Webhook
+from workers.judgement import Judge
 from workers.openai.client import Client, NoAnswer
 from workers.openai.purse import Purse
 
@@ -42,7 +43,7 @@ class Finding(msgspec.Struct, frozen=True):
 @cli.command(epilog="Example: exowatch check")
 @click.pass_context
 def check(context: click.Context) -> None:
-    """Try config, Redis, database, register, the classifier's server, every source and every endpoint.
+    """Try config, register and model, Redis, database, the classifier's server, every source and every endpoint.
 
     Each line says what was tried, and where it failed how to mend it. Nothing is published and no alert is sent. Exit status 1 if
     anything is wrong.
@@ -74,6 +75,8 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
         yield _register(topic)
         for finding in _watched(settings, topic):
             yield finding
+        if reason := await asyncio.to_thread(_unjudging, topic):
+            yield Finding("topic", ok=False, text=reason)
     yield await _servers(settings)
     if settings.classifier.kind != "local":
         yield await _classifier(settings)
@@ -93,6 +96,15 @@ def _watched(settings: Settings, topic: Topic) -> Iterator[Finding]:
                 listed = ", ".join(topic.watchlist.names[:_NAMES_SHOWN]) or "none"
                 text = f"the watchlist has no name {name!r}; write it as it stands there ({listed}{more})"
                 yield Finding(f"endpoint {endpoint.name}", ok=False, text=text)
+
+
+def _unjudging(topic: Topic) -> str | None:
+    """Why posts cannot be judged by this pack; None where they can. Loads its model, which may take a second."""
+    try:
+        Judge(topic)
+    except TopicError as error:
+        return str(error)
+    return None
 
 
 def _register(topic: Topic) -> Finding:

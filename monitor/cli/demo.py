@@ -58,6 +58,8 @@ async def _demo(own: Settings, folder: Path, *, open_page: bool) -> bool:
             running = asyncio.create_task(daemon.run(("work", "deliver", "serve"), stop, lambda _: ready.set()))
             ready = asyncio.Event()
             await asyncio.wait({running, asyncio.ensure_future(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await running  # it could not start, and says why
             console.print(f"Page: {daemon.address}", style="bold")
             if open_page and daemon.address:
                 webbrowser.open(daemon.address)
