@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from monitor.store.judged import Judged
 from monitor.store.tables import alert, delivery, digest_item, mention, review
 from monitor.words import claim_id_of, now_ms, stored_id
 from tests.api_server import ENDPOINT
-from tests.samples import judged, occurrence, write
+from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts
 
 TEXT = "Great: FDA approved exosomes"
@@ -36,7 +37,7 @@ ONE = settings({})
 def said(key: str, *, rules: Settings = ONE, hours_ago: float = 1.0, post: dict[str, Any] | None = None, **more: Any) -> Judged:
     """A post that puts the claim forward unless `more` says otherwise, with what the workers ask to be raised for it."""
     one = judged(key, TEXT, occurrence(TEXT, "FDA approved", "approved", **more), hours_ago=hours_ago, **(post or {}))
-    return replace(one, alerts=drafts(one.judgement, one.post, rules.alerts, rules.endpoint))
+    return asking(one, partial(drafts, post=one.post, alerts=rules.alerts, endpoints=rules.endpoint))
 
 
 async def why(database: Database, name: str, rules: Settings = ONE, present: Present = PRESENT) -> Explanation:
