@@ -294,7 +294,7 @@ def steps(world: World, dice: random.Random) -> Iterator[Any]:
         )[0]
 
 
-@pytest.mark.parametrize("seed", (3, 8, 14))
+@pytest.mark.parametrize("seed", [3, 8, 14])
 async def test_claims_stay_whole(database: Database, seed: int) -> None:
     dice = random.Random(seed)
     world = World(database, dice)

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, deliveries, mentions, recount, reviews
 from monitor.store.reviews import Review
-from monitor.store.tables import alert, digest_item, endpoint, mention, occurrence
-from monitor.words import Alert, Claim, Delivery, Mention, public_id, rfc3339, stored_id
+from monitor.store.tables import alert, delivery, digest_item, endpoint, mention, occurrence
+from monitor.words import Alert, Claim, Delivery, Mention, now_ms, public_id, rfc3339, stored_id
 
 _DAY_MS = 86_400_000
 
@@ -39,18 +39,22 @@ class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
     """An alert that the mention raised, the place of the occurrence that it speaks of, and its way to the endpoints. `digests`:
-    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it."""
+    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it; `again`: when a
+    pending one is tried again, by the id of the delivery."""
 
     alert: Alert
     occurrence: int | None
     deliveries: tuple[Delivery, ...]
     digests: dict[str, str]
     told_in: tuple[Delivery, ...]
+    again: dict[str, str]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A mention and what is known of its claims (by id) and alerts. `disabled`: why endpoints are sent nothing, by name."""
+    """A mention and what is known of its claims (by id) and alerts at a time (ms). `disabled`: why endpoints are sent nothing, by
+    name."""
 
+    at_ms: int
     mention: Mention
     fresh: bool
     claims: dict[str, AboutClaim]
@@ -66,11 +70,13 @@ async def facts(connection: AsyncConnection, name: str) -> Facts | None:
         return None
     fresh = (await connection.execute(select(mention.c.fresh).where(mention.c.id == number))).scalar_one()
     stopped = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.state == "disabled"))
+    now = now_ms()
     return Facts(
+        at_ms=now,
         mention=found,
         fresh=fresh,
         claims=await _about(connection, number, sorted({one.claim_id for one in found.claims})),
-        raised=await _raised(connection, number),
+        raised=await _raised(connection, number, now),
         disabled={row.name: row.reason or "" for row in stopped},
     )
 
@@ -114,7 +120,7 @@ async def _before(connection: AsyncConnection, number: int, claim_id: str) -> st
     return rfc3339(rows.scalar())
 
 
-async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...]:
+async def _raised(connection: AsyncConnection, number: int, now: int) -> tuple[Raised, ...]:
     rows = list(await connection.execute(select(alert).where(alert.c.mention_id == number).order_by(alert.c.id)))
     numbers = [row.id for row in rows]
     sent: dict[str, list[Delivery]] = {}
@@ -123,17 +129,28 @@ async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...
     digests: dict[int, dict[str, str]] = {}
     for row in await connection.execute(select(digest_item).where(digest_item.c.alert_id.in_(numbers))):
         digests.setdefault(row.alert_id, {})[row.endpoint] = rfc3339(row.due_ms)
-    raised = [
-        Raised(
-            alert=alerts.alert_of(row),
-            occurrence=row.occurrence_n,
-            deliveries=tuple(sent.get(public_id("a", row.id), ())),
-            digests=digests.get(row.id, {}),
-            told_in=tuple(await _told_in(connection, row.id)),
+    raised = []
+    for row in rows:
+        told_in = await _told_in(connection, row.id)
+        own = sent.get(public_id("a", row.id), [])
+        raised.append(
+            Raised(
+                alert=alerts.alert_of(row),
+                occurrence=row.occurrence_n,
+                deliveries=tuple(own),
+                digests=digests.get(row.id, {}),
+                told_in=tuple(told_in),
+                again=await _again(connection, [*own, *told_in], now),
+            )
         )
-        for row in rows
-    ]
     return tuple(raised)
+
+
+async def _again(connection: AsyncConnection, sent: Sequence[Delivery], now: int) -> dict[str, str]:
+    """When those of these deliveries that failed and are pending are tried again, by their ids."""
+    numbers = [stored_id("d", one.id) for one in sent if one.state == "pending" and one.attempts]
+    rows = await connection.execute(select(delivery.c.id, delivery.c.next_ms).where(delivery.c.id.in_(numbers)))
+    return {public_id("d", row.id): rfc3339(row.next_ms) for row in rows if row.next_ms > now}
 
 
 async def _told_in(connection: AsyncConnection, number: int) -> list[Delivery]:
