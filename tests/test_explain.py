@@ -143,6 +143,17 @@ async def test_of_several_claims_each_reason_is_named_once(database: Database) -
     )
 
 
+async def test_a_known_claim_that_was_only_the_likeliest_says_how_to_tell_it_apart(database: Database) -> None:
+    likely = said("b")
+    likely = replace(likely, origins=tuple(replace(origin, sure=False) for origin in likely.origins))
+    await write(database, said("a", hours_ago=3), likely)
+    found = await why(database, "reddit:b")
+    assert f"`exowatch claim {CLAIM} split --mention {found.mention_id} --as SENTENCE`" in found.conclusion
+    async with database.write() as connection:
+        await reviews.confirm_mentions(connection, CLAIM, ["reddit:b"], "ann")
+    assert "likeliest" not in (await why(database, "reddit:b")).conclusion
+
+
 async def test_what_has_not_gone_out_says_what_it_waits_for(database: Database) -> None:
     hour = dt.datetime.now(dt.UTC)
     quiet = {"quiet": f"{hour - dt.timedelta(hours=1):%H:%M}-{hour + dt.timedelta(hours=2):%H:%M}"}

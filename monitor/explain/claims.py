@@ -168,6 +168,11 @@ def _new(facts: Facts, about: AboutClaim) -> Step:
     elif first.mention_id < mention.id:
         known = f"{at(first.created_at)} by the mention {first.mention_id} ({first.id}){then}"
         said = f"the claim was not new: it is known since {known}."
+        if about.doubtful:
+            said += (
+                " The post was joined to it as the likeliest claim, which may be wrong: if it says something else that is new, "
+                f"`exowatch claim {claim_id} split --mention {mention.id} --as SENTENCE` makes a claim of its own of it."
+            )
     else:
         said = (
             f"the claim is known since {at(first.created_at)} by the mention {first.mention_id} ({first.id}), which was heard "

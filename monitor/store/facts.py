@@ -28,10 +28,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A claim of the mention: its alerts and reviews so far, the oldest first, and when a fresh post before this mention last put
-    it forward. `found_as` are the ids of what the reader found in the mention, where a review has put it under this claim."""
+    it forward. `found_as` are the ids of what the reader found in the mention, where a review has put it under this claim.
+    `doubtful`: it was joined to the claim as the likeliest, and nobody has confirmed that."""
 
     claim: Claim
     found_as: frozenset[str]
+    doubtful: bool
     told: tuple[Told, ...]
     reviews: tuple[Review, ...]
     before: str | None
@@ -87,13 +89,18 @@ async def _about(connection: AsyncConnection, number: int, claim_ids: Sequence[s
     for row in rows:
         told.setdefault(row.claim_id, []).append(_told(row))
     moved: dict[str, set[str]] = {}
-    its = (occurrence.c.mention_id == number) & occurrence.c.found_as.is_not(None)
-    for row in await connection.execute(select(occurrence.c.claim_id, occurrence.c.found_as).where(its)):
-        moved.setdefault(row.claim_id, set()).add(row.found_as)
+    surely: set[str] = set()
+    wanted = (occurrence.c.claim_id, occurrence.c.found_as, occurrence.c.sure)
+    for row in await connection.execute(select(*wanted).where(occurrence.c.mention_id == number)):
+        if row.found_as is not None:
+            moved.setdefault(row.claim_id, set()).add(row.found_as)
+        if row.sure:
+            surely.add(row.claim_id)
     return {
         one.id: AboutClaim(
             claim=one,
             found_as=frozenset(moved.get(one.id, ())),
+            doubtful=one.id not in surely,
             told=tuple(told.get(one.id, ())),
             reviews=tuple(await reviews.history(connection, one.id)),
             before=await _before(connection, number, one.id),
