@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from monitor.settings.endpoint import Endpoint
@@ -59,13 +60,15 @@ class Judging:
         judgement, origins = self._judge.weigh(key, text)
         seen_ms = now_ms() - round(hours_ago * HOUR_MS)
         self._n += 1
+        asks = partial(drafts, post=post, alerts=RULES, endpoints=self._endpoints)
         return Judged(
             number=seen_ms << 21 | self._n,
             seen_ms=seen_ms,
             post=post,
             judgement=judgement,
             origins=origins,
-            alerts=drafts(judgement, post, RULES, self._endpoints),
+            alerts=asks(judgement),
+            asks=asks,
         )
 
     async def write(self, database: Database, *batch: Judged) -> record.Recorded:

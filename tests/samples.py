@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import msgspec
 
 from monitor.store import Database, record
 from monitor.store.judged import Judged, Origin
@@ -53,13 +55,22 @@ def judged(key: str, text: str, *found: Occurrence, hours_ago: float = 1.0, n: i
         classifier="c1",
         register="r1",
     )
-    drafts = tuple(
+    seen = now_ms() - round(hours_ago * HOUR_MS)
+    said = Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, origins=origins_of(found))
+    return asking(said, _as_new)
+
+
+def asking(one: Judged, asks: Callable[[Judgement], tuple[AlertDraft, ...]]) -> Judged:
+    """The judged post, asking for these alerts."""
+    return msgspec.structs.replace(one, alerts=asks(one.judgement), asks=asks)
+
+
+def _as_new(judgement: Judgement) -> tuple[AlertDraft, ...]:
+    return tuple(
         AlertDraft(kind="claim.new", dedupe_key=f"claim.new:{one.claim_id}", summary=one.claim, occurrence=place)
-        for place, one in enumerate(found)
+        for place, one in enumerate(judgement.claims)
         if one.alerting
     )
-    seen = now_ms() - round(hours_ago * HOUR_MS)
-    return Judged(number=seen << 21 | n, seen_ms=seen, post=heard, judgement=judgement, origins=origins_of(found), alerts=drafts)
 
 
 async def write(database: Database, *batch: Judged) -> record.Recorded:

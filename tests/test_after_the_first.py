@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
-from monitor.store import Database, alerts, claims, parse_filters, reviews
+from monitor.store import Database, alerts, claims, deliveries, parse_filters, reviews
 from monitor.store.judged import Judged
-from monitor.words import claim_id_of
-from tests.samples import judged, occurrence, write
+from monitor.words import claim_id_of, stored_id
+from tests.api_server import ENDPOINT
+from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts
 
 TEXT = "Great: FDA approved exosomes"
@@ -25,7 +28,7 @@ def said(key: str, *, author: str, hours_ago: float = 1.0, fresh: bool = True, *
 
 
 def with_drafts(one: Judged) -> Judged:
-    return replace(one, alerts=drafts(one.judgement, one.post, RULES, ()))
+    return asking(one, partial(drafts, post=one.post, alerts=RULES, endpoints=()))
 
 
 async def kinds(database: Database) -> list[str]:
@@ -95,6 +98,30 @@ async def test_a_dismissed_claim_raises_nothing_until_it_is_reopened(database: D
         await reviews.judge(connection, CLAIM, "reopen", "ann")
     await write(database, said("z", author="z"))
     assert await kinds(database) == ["claim.new", "claim.spreading", "claim.spreading"]
+
+
+async def test_a_post_that_was_put_under_another_claim_asks_for_the_alerts_of_that_one(database: Database) -> None:
+    """Not for those of the claim that it was read as, whose verdict and type are others."""
+    text = "The FDA cleared exosomes"
+    endpoints = [Endpoint(**ENDPOINT | {"name": "contradicted", "verdicts": ["contradicted"], "types": ["regulatory_status"]})]
+
+    def cleared(key: str, verdict: str, author: str) -> Judged:
+        found = occurrence(text, "FDA cleared", "cleared", type="safety", verdict=verdict, verdicts={"US": verdict})
+        one = judged(key, text, found, author=author)
+        return asking(one, partial(drafts, post=one.post, alerts=RULES, endpoints=endpoints))
+
+    await write(database, said("denied", author="z", stance="denies"), cleared("fine", "supported", "a"))
+    async with database.write() as connection:
+        await reviews.merge(connection, claim_id_of("cleared"), CLAIM, "ann")
+    await write(database, cleared("b", "supported", "b"), cleared("c", "unsupported", "c"))
+    async with database.read() as connection:
+        told = (await alerts.page(connection, parse_filters({}))).items[::-1]
+        sent = await deliveries.of_alerts(connection, [stored_id("a", one.id) or 0 for one in told])
+    assert [one.summary.rpartition(":")[0] for one in told] == [
+        "New contradicted claim on reddit",
+        "Contradicted claim of 3 authors",
+    ]
+    assert {(one.alert_id, one.endpoint) for one in sent} == {(one.id, "contradicted") for one in told}
 
 
 async def test_a_muted_claim_is_silent_while_it_is_muted(database: Database) -> None:

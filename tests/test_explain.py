@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,15 +11,16 @@ from msgspec.structs import replace
 from sqlalchemy import func, insert, select, update
 
 from monitor.explain import Explanation, Present, Step, explain
+from monitor.explain.steps import at
 from monitor.settings import Settings
 from monitor.store import Database, deliveries, endpoints, reviews, texts
 from monitor.store.deliveries import Tried
 from monitor.store.facts import facts
 from monitor.store.judged import Judged
 from monitor.store.tables import alert, delivery, digest_item, mention, review
-from monitor.words import claim_id_of, now_ms, stored_id
+from monitor.words import claim_id_of, now_ms, rfc3339, stored_id
 from tests.api_server import ENDPOINT
-from tests.samples import judged, occurrence, write
+from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts
 
 TEXT = "Great: FDA approved exosomes"
@@ -36,7 +39,7 @@ ONE = settings({})
 def said(key: str, *, rules: Settings = ONE, hours_ago: float = 1.0, post: dict[str, Any] | None = None, **more: Any) -> Judged:
     """A post that puts the claim forward unless `more` says otherwise, with what the workers ask to be raised for it."""
     one = judged(key, TEXT, occurrence(TEXT, "FDA approved", "approved", **more), hours_ago=hours_ago, **(post or {}))
-    return replace(one, alerts=drafts(one.judgement, one.post, rules.alerts, rules.endpoint))
+    return asking(one, partial(drafts, post=one.post, alerts=rules.alerts, endpoints=rules.endpoint))
 
 
 async def why(database: Database, name: str, rules: Settings = ONE, present: Present = PRESENT) -> Explanation:
@@ -95,25 +98,85 @@ async def test_a_known_claim_names_who_was_first(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "stops", "says"),
+    ("more", "stops", "says", "ends"),
     [
-        ({"stance": "denies"}, "claim", "denies it"),
-        ({"stance": "asks"}, "claim", "asks about it"),
-        ({"stance": "reports", "distance": True}, "claim", "at a distance"),
-        ({"verdict": "supported"}, "claim", "supported by the register's entry"),
-        ({"confidence": 0.4996}, "confidence", "0.4996, is below"),
-        ({"confidence": 0.42}, "confidence", "0.42, is below alerts.min_confidence, 0.5"),
+        ({"stance": "denies"}, "claim", "denies it", 'it denies "The claim approved", and so does not put it forward.'),
+        ({"stance": "asks"}, "claim", "asks about it", 'it asks about "The claim approved", and so does not put it forward.'),
+        (
+            *({"stance": "reports", "distance": True}, "claim", "at a distance"),
+            'it reports at a distance "The claim approved", and so does not put it forward.',
+        ),
+        (
+            *({"verdict": "supported"}, "claim", "supported by the register's entry"),
+            '"The claim approved" is supported by the register\'s entry approved.',
+        ),
+        (
+            {"confidence": 0.4996},
+            "confidence",
+            "0.4996, is below",
+            "its confidence, 0.4996, is below alerts.min_confidence, 0.5.",
+        ),
+        (
+            *({"confidence": 0.42}, "confidence", "0.42, is below alerts.min_confidence, 0.5"),
+            "its confidence, 0.42, is below alerts.min_confidence, 0.5.",
+        ),
     ],
 )
-async def test_what_stops_a_claim_is_its_last_step(database: Database, more: dict[str, Any], stops: str, says: str) -> None:
+async def test_what_stops_a_claim_is_its_last_step(
+    database: Database, more: dict[str, Any], stops: str, says: str, ends: str
+) -> None:
     await write(database, said("a", **more))
     found = await why(database, "reddit:a")
     last = found.steps[-1]
     assert (last.step, last.passed, found.alerts) == (stops, "no", ())
     assert says in last.sentence
-    assert found.conclusion.startswith(
-        "It raised no alert: its cl" if stops == "claim" else "It raised no alert: its confidence, 0.4"
+    assert found.conclusion == f"It raised no alert: {ends}"
+
+
+async def test_of_several_claims_each_reason_is_named_once(database: Database) -> None:
+    text = "Not FDA approved, really not FDA approved; pills exist"
+    denied = [occurrence(text, quote, "approved", stance="denies") for quote in ("FDA approved,", "not FDA approved;")]
+    await write(database, judged("a", text, *denied, occurrence(text, "pills exist", "pills", verdict="supported")))
+    assert (await why(database, "reddit:a")).conclusion == (
+        'It raised no alert: none of its 3 claims may raise one: it denies "The claim approved", and so does not put it forward; '
+        '"The claim pills" is supported by the register\'s entry pills.'
     )
+
+
+async def test_a_known_claim_that_was_only_the_likeliest_says_how_to_tell_it_apart(database: Database) -> None:
+    likely = said("b")
+    likely = replace(likely, origins=tuple(replace(origin, sure=False) for origin in likely.origins))
+    await write(database, said("a", hours_ago=3), likely)
+    found = await why(database, "reddit:b")
+    assert f"`exowatch claim {CLAIM} split --mention {found.mention_id} --as SENTENCE`" in found.conclusion
+    async with database.write() as connection:
+        await reviews.confirm_mentions(connection, CLAIM, ["reddit:b"], "ann")
+    assert "likeliest" not in (await why(database, "reddit:b")).conclusion
+
+
+async def test_what_has_not_gone_out_says_what_it_waits_for(database: Database) -> None:
+    hour = dt.datetime.now(dt.UTC)
+    quiet = {"quiet": f"{hour - dt.timedelta(hours=1):%H:%M}-{hour + dt.timedelta(hours=2):%H:%M}"}
+    rules = settings(
+        {"name": "night"} | quiet, {"name": "law"}, {"name": "few", "max_per_hour": 1}, {"name": "sum", "digest": "hourly"}
+    )
+    await write(database, judged("z", "pills exist", occurrence("pills exist", "pills exist", "pills")))
+    await write(database, said("y", rules=rules, claim="Another one.", post={"platform": "tiktok"}))
+    async with database.write() as connection:
+        await reviews.judge(connection, CLAIM, "confirm", "ann")
+        (due,) = await deliveries.lease_due(connection, "law", now_ms(), 1, 60_000)
+        later = now_ms() + 3_600_000
+        await deliveries.settle(connection, due, Tried(at_ms=now_ms(), ms=5, status=500, error="answered 500"), "pending", later)
+    found = await why(database, "tiktok:y", rules)
+    sent = {step.endpoint: step.sentence for step in found.steps if step.step == "delivery"}
+    assert f"the endpoint's quiet hours last until {hour + dt.timedelta(hours=2):%Y-%m-%d %H:%M}:00 UTC" in sent["night"]
+    assert f"answered 500; it is tried again at {at(rfc3339(later))}" in sent["law"]
+    assert sent["sum"].endswith("UTC: it takes all alerts but reports of harm in digests.")
+    assert "is pending after 0 attempts (d_" in sent["few"]
+    await write(database, said("x", rules=settings({"name": "few", "max_per_hour": 1}, spreading=[1]), post={"author": "x2"}))
+    over = await why(database, "reddit:x", rules)
+    (waits,) = [step.sentence for step in over.steps if step.step == "delivery" and step.endpoint == "few"]
+    assert waits.endswith("UTC: its budget of 1 an hour (max_per_hour) was used up.")
 
 
 async def test_a_post_without_a_claim_or_off_the_topic_says_so(database: Database) -> None:
@@ -144,7 +207,7 @@ async def test_a_review_that_silenced_the_claim_is_named_even_when_it_is_over(da
     await write(database, said("c", hours_ago=1))
     dismissed, muted, loud = [await why(database, f"reddit:{key}") for key in "abc"]
     assert (one(dismissed, "review").passed, dismissed.alerts, "new" in passed(dismissed)) == ("no", (), False)
-    assert "ann dismissed the claim at 20" in dismissed.conclusion
+    assert "the claim was dismissed by ann at 20" in dismissed.conclusion
     assert '("a joke"), so nothing was raised' in dismissed.conclusion
     assert "for good" in muted.conclusion
     assert (one(loud, "review").passed, one(loud, "new").passed, len(loud.alerts)) == ("yes", "yes", 1)

@@ -97,6 +97,7 @@ def test_history_lists_versions_with_what_each_changed(versions: list[str], run:
     lines: list[dict[str, Any]] = json.loads(out)["items"]
     assert [one["version"] for one in lines] == versions[::-1]
     changes = [(one["entries"], one["added"], one["removed"], one["changed"]) for one in lines]
+    assert [one["held"] for one in lines] == [None, None, None], "nobody has held claims against them"
     assert changes == [(3, ["made-of-rye"], [], []), (2, [], [], ["cures-coeliac-disease"]), (2, [], [], [])]
     _, out, _ = run("history", "--limit", "1")
     assert len(out.splitlines()) == 2

@@ -363,7 +363,7 @@ def test_on_a_terminal_it_asks_first(installation: Installation, answer: bytes, 
         os.execv(sys.executable, [sys.executable, "-m", "monitor", "rejudge", "--config", str(installation.config)])
     seen = b""
     while True:
-        if not select.select([terminal], [], [], 1.0)[0]:
+        if not select.select([terminal], [], [], 5.0)[0]:
             # Python can miss a Ctrl-C in the moment in which it begins to read a line: whoever types it would do so again.
             os.write(terminal, answer if seen.endswith(b"^C") else b"")
             continue

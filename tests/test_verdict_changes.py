@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text as sql
+from structlog.testing import capture_logs
 
 from monitor.events import load_events
 from monitor.settings.endpoint import Endpoint
@@ -105,6 +106,26 @@ def _data(body: bytes) -> Any:
     event = json.loads(body)
     assert event["type"] == "claim.verdict_changed"
     return event["data"]
+
+
+async def test_while_claims_are_held_the_log_says_how_many_are_done_and_the_record_when_all_were(
+    database: Database, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = Judging(bread(pack))
+    await by.write(database, by.judged("c", CURES_TEXT), by.judged("f", FLOUR_TEXT))
+    later = bread(pack, HEALTHIER)
+    await keep_register(database, later)
+    async with database.read() as connection:
+        assert [one.held_ms for one in await registers.versions(connection, 5)] == [None]
+    monkeypatch.setattr("workers.retell.PAGE", 1)
+    monkeypatch.setattr("workers.retell._SAY_EVERY_S", 0.0)
+    with capture_logs() as lines:
+        await hold_claims(database, later, ("US", "UK", "EU"), (), asyncio.Event())
+    assert [(one["done"], one["of"]) for one in lines if "done" in one] == [(1, 2), (2, 2)]
+    async with database.read() as connection:
+        (one,) = await registers.versions(connection, 5)
+    assert one.held_ms is not None
+    assert one.held_ms >= one.at_ms
 
 
 async def test_texts_that_are_gone_change_nothing_of_it(database: Database, pack: Path) -> None:

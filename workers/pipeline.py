@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -142,14 +143,16 @@ class Worker:
         judgement, number = outcome.judgement, entry.number
         heard = f"{post.platform}:{post.id}"
         self._log.debug("mention judged", mention=judgement.id, post=heard, claims=len(judgement.claims), alert=judgement.alert)
-        alerts = drafts(judgement, post, self._settings.alerts, self._settings.endpoint, watch)
+        settings = self._settings
+        asks = partial(drafts, post=post, alerts=settings.alerts, endpoints=settings.endpoint, watch=watch)
         return Judged(
             number=number,
             seen_ms=number >> 21,
             post=post,
             judgement=judgement,
             origins=outcome.origins,
-            alerts=alerts,
+            alerts=asks(judgement),
+            asks=asks,
             watch=watch,
         )
 

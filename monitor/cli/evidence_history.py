@@ -26,10 +26,12 @@ _how = click.option(
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A version as it is listed: when it came into force, and what differs from the one before it."""
+    """A version as it is listed: when it came into force, when all claims on record had been held against it, and what differs
+    from the one before it."""
 
     version: str
     at: str
+    held: str | None
     entries: int
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -47,6 +49,7 @@ def history(context: click.Context, limit: int, how: Any) -> None:
     lines = [_line(one, register, before) for one, register, before in zip(versions, read, [*read[1:], None], strict=True)]
     columns = (
         Column("since", lambda one: short_time(one.at)),
+        Column("claims held", lambda one: "not all" if one.held is None else short_time(one.held)),
         Column("version", lambda one: one.version),
         Column("entries", lambda one: one.entries),
         Column("added", lambda one: _counted(one.added)),
@@ -117,6 +120,7 @@ def _line(one: RegisterVersion, register: Register, before: Register | None) -> 
     return _Line(
         version=one.version,
         at=rfc3339(one.at_ms),
+        held=rfc3339(one.held_ms),
         entries=len(register),
         added=found.added if found else (),
         removed=found.removed if found else (),

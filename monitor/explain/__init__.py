@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from monitor.explain.claims import of_claims
+from monitor.explain.claims import of_claims, why_none_may_raise
 from monitor.explain.post import of_post
 from monitor.explain.steps import Keyword, Present, Step, StepName
 from monitor.explain.told import of_alerts
@@ -69,7 +69,7 @@ def _raised(facts: Facts, settings: Settings) -> str:
         "given up on the way to": {one.endpoint for one in sent if one.state == "dead"},
     }
     parts = [f"{what} {', '.join(sorted(endpoints))}" for what, endpoints in ways.items() if endpoints]
-    nobody = "no endpoint was to be told" if settings.endpoint else "no endpoint is configured"
+    nobody = "no endpoint wants it" if settings.endpoint else "no endpoint is configured"
     return f"It raised {named}: {' and '.join(parts) or nobody}."
 
 
@@ -81,9 +81,7 @@ def _stopped(facts: Facts, post: Sequence[Step], claims: Sequence[Step]) -> str:
     stops = [one for one in claims if one.step in _STOPPING and one.passed == "no"]
     last = max(stops, key=lambda one: _STOPPING.index(one.step))
     if last.step == "claim" and last.claim_id is not None:
-        number = len(facts.mention.claims)
-        none = f"none of its {number} claims is" if number > 1 else "its claim is not"
-        return f"{none} both put forward and unsupported or contradicted."
+        return why_none_may_raise(facts)
     which = f"of {last.claim_id}, the claim that came furthest, " if len(facts.claims) > 1 else ""
     return which + _small(last.sentence)
 

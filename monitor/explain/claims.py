@@ -13,6 +13,7 @@ from monitor.store.standing import NOVELTY
 from monitor.words import AlertKind, Occurrence, parse_time
 
 _QUOTE = 160  # characters that a sentence shows
+_NOT_FORWARD = {"denies": "it denies", "asks": "it asks about", "reports": "it reports at a distance"}
 _STANCES = {"asserts": "asserts it", "denies": "denies it", "asks": "asks about it"}
 
 
@@ -36,6 +37,22 @@ def of_claims(facts: Facts, settings: Settings) -> Iterator[Step]:
         own = [told for told in about.told if told.alert.mention_id == facts.mention.id]
         if own or (facts.fresh and sure.passed == "yes"):
             yield from _standing(facts, about, own, settings)
+
+
+def why_none_may_raise(facts: Facts) -> str:
+    """Why none of a post's claims may raise an alert, in one sentence that begins with a small letter."""
+    found = facts.mention.claims
+    if len(found) == 1:
+        return f"{_why_not(found[0], facts)}."
+    return f"none of its {len(found)} claims may raise one: {'; '.join(dict.fromkeys(_why_not(one, facts) for one in found))}."
+
+
+def _why_not(one: Occurrence, facts: Facts) -> str:
+    name = f'"{one.claim.rstrip(".")}"'
+    if not one.put_forward:
+        return f"{_NOT_FORWARD[one.stance]} {name}, and so does not put it forward"
+    entry = facts.claims[one.claim_id].claim.entry
+    return f"{name} is supported" + (f" by the register's entry {entry}" if entry else "")
 
 
 def _claim(one: Occurrence, about: AboutClaim) -> Step:
@@ -107,7 +124,7 @@ def silenced(reviews: Sequence[Review], time: str) -> Review | None:
 
 def _review(about: AboutClaim, silence: Review | None) -> Step:
     if silence is not None:
-        said = f"{silence.reviewer} {_REVIEWED[silence.action]} the claim at {at(silence.at)}"
+        said = f"the claim was {_REVIEWED[silence.action]} by {silence.reviewer} at {at(silence.at)}"
         if silence.action == "mute":
             said += f" {'until ' + at(silence.until) if silence.until else 'for good'}"
         said += f' ("{silence.note}")' if silence.note else ""
@@ -151,6 +168,11 @@ def _new(facts: Facts, about: AboutClaim) -> Step:
     elif first.mention_id < mention.id:
         known = f"{at(first.created_at)} by the mention {first.mention_id} ({first.id}){then}"
         said = f"the claim was not new: it is known since {known}."
+        if about.doubtful:
+            said += (
+                " The post was joined to it as the likeliest claim, which may be wrong: if it says something else that is new, "
+                f"`exowatch claim {claim_id} split --mention {mention.id} --as SENTENCE` makes a claim of its own of it."
+            )
     else:
         said = (
             f"the claim is known since {at(first.created_at)} by the mention {first.mention_id} ({first.id}), which was heard "

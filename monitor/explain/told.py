@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from monitor.explain.steps import Step, at, number, step
 from monitor.settings import Settings
 from monitor.settings.alerting import Filter, refusals
 from monitor.settings.endpoint import Endpoint
+from monitor.settings.timing import quiet_until
 from monitor.store.facts import Facts, Raised
-from monitor.words import Delivery, Occurrence
+from monitor.words import Delivery, Occurrence, rfc3339
 
 _ERROR = 200  # characters of a receiver's error that a sentence shows
 
@@ -41,16 +43,35 @@ def _to(endpoint: Endpoint, raised: Raised, occurrence: Occurrence | None, facts
     else:
         yield step("endpoint", True, f"the endpoint {endpoint.name} wants it.", **about)
     delivery = next((one for one in raised.deliveries if one.endpoint == endpoint.name), None)
+    waits = partial(_waits, endpoint, raised, facts.at_ms)
     if delivery is not None:
-        yield _delivery(delivery, facts, ", whose filters have changed since" if refusing else "")
+        yield _delivery(delivery, facts, ", whose filters have changed since" if refusing else "", waits(delivery))
     elif (digest := next((one for one in raised.told_in if one.endpoint == endpoint.name), None)) is not None:
-        yield _delivery(digest, facts, f", as a part of the digest {digest.alert_id},", raised.alert.id)
+        more = f", as a part of the digest {digest.alert_id},"
+        yield _delivery(digest, facts, more, waits(digest), alert_id=raised.alert.id)
     elif endpoint.name in raised.digests:
-        said = f"it waits for the next digest to {endpoint.name}, which is due at {at(raised.digests[endpoint.name])}."
-        yield step("delivery", False, said, **about)
+        due = f"it waits for the next digest to {endpoint.name}, which is due at {at(raised.digests[endpoint.name])}"
+        yield step("delivery", False, f"{due}{_why_digest(endpoint)}.", **about)
     elif not refusing:
         said = f"there is no delivery to {endpoint.name}: it was configured, or its filters or budget changed, after the alert."
         yield step("delivery", False, said, **about)
+
+
+def _why_digest(endpoint: Endpoint) -> str:
+    """Why an alert is not sent singly, by the present configuration."""
+    if endpoint.digest is not None:
+        return ": it takes all alerts but reports of harm in digests"
+    if endpoint.max_per_hour is not None:
+        return f": its budget of {endpoint.max_per_hour} an hour (max_per_hour) was used up"
+    return ""
+
+
+def _waits(endpoint: Endpoint, raised: Raised, at_ms: int, one: Delivery) -> str:
+    """Why a pending delivery has not gone out by this time (ms), and when it will."""
+    quiet_ms = quiet_until(endpoint.quiet, at_ms)
+    if quiet_ms is not None:
+        return f"; the endpoint's quiet hours last until {at(rfc3339(quiet_ms))}"
+    return f"; it is tried again at {at(raised.again[one.id])}" if one.id in raised.again else ""
 
 
 def _refused(endpoint: Endpoint, name: Filter, raised: Raised, occurrence: Occurrence | None, facts: Facts) -> str:
@@ -64,7 +85,7 @@ def _refused(endpoint: Endpoint, name: Filter, raised: Raised, occurrence: Occur
     return f"its {name} ({', '.join(getattr(endpoint, name))}) leave out {asked[name]}"
 
 
-def _delivery(one: Delivery, facts: Facts, more: str, alert_id: str | None = None) -> Step:
+def _delivery(one: Delivery, facts: Facts, more: str, waits: str = "", alert_id: str | None = None) -> Step:
     tries = f"{len(one.attempts)} attempt{'s' * (len(one.attempts) != 1)}"
     last = one.attempts[-1] if one.attempts else None
     failed = last is not None and one.state != "delivered"
@@ -79,6 +100,8 @@ def _delivery(one: Delivery, facts: Facts, more: str, alert_id: str | None = Non
         said = f"the delivery to {one.endpoint}{more} is pending after {tries}{wrong}"
     if one.state != "delivered" and one.endpoint in facts.disabled:
         said += f"; the endpoint is disabled: {facts.disabled[one.endpoint] or 'it answered that it wants no more'}"
+    elif one.state == "pending":
+        said += waits
     passed = one.state == "delivered"
     return step("delivery", passed, f"{said} ({one.id}).", alert_id=alert_id or one.alert_id, endpoint=one.endpoint)
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import alerts, claims, deliveries, mentions, recount, reviews
 from monitor.store.reviews import Review
-from monitor.store.tables import alert, digest_item, endpoint, mention, occurrence
-from monitor.words import Alert, Claim, Delivery, Mention, public_id, rfc3339, stored_id
+from monitor.store.tables import alert, delivery, digest_item, endpoint, mention, occurrence
+from monitor.words import Alert, Claim, Delivery, Mention, now_ms, public_id, rfc3339, stored_id
 
 _DAY_MS = 86_400_000
 
@@ -28,10 +28,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A claim of the mention: its alerts and reviews so far, the oldest first, and when a fresh post before this mention last put
-    it forward. `found_as` are the ids of what the reader found in the mention, where a review has put it under this claim."""
+    it forward. `found_as` are the ids of what the reader found in the mention, where a review has put it under this claim.
+    `doubtful`: it was joined to the claim as the likeliest, and nobody has confirmed that."""
 
     claim: Claim
     found_as: frozenset[str]
+    doubtful: bool
     told: tuple[Told, ...]
     reviews: tuple[Review, ...]
     before: str | None
@@ -39,18 +41,22 @@ class AboutClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 class Raised(msgspec.Struct, frozen=True, kw_only=True):
     """An alert that the mention raised, the place of the occurrence that it speaks of, and its way to the endpoints. `digests`:
-    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it."""
+    when the digest is due that it waits for, by endpoint; `told_in`: the deliveries of digests that told of it; `again`: when a
+    pending one is tried again, by the id of the delivery."""
 
     alert: Alert
     occurrence: int | None
     deliveries: tuple[Delivery, ...]
     digests: dict[str, str]
     told_in: tuple[Delivery, ...]
+    again: dict[str, str]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A mention and what is known of its claims (by id) and alerts. `disabled`: why endpoints are sent nothing, by name."""
+    """A mention and what is known of its claims (by id) and alerts at a time (ms). `disabled`: why endpoints are sent nothing, by
+    name."""
 
+    at_ms: int
     mention: Mention
     fresh: bool
     claims: dict[str, AboutClaim]
@@ -66,11 +72,13 @@ async def facts(connection: AsyncConnection, name: str) -> Facts | None:
         return None
     fresh = (await connection.execute(select(mention.c.fresh).where(mention.c.id == number))).scalar_one()
     stopped = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.state == "disabled"))
+    now = now_ms()
     return Facts(
+        at_ms=now,
         mention=found,
         fresh=fresh,
         claims=await _about(connection, number, sorted({one.claim_id for one in found.claims})),
-        raised=await _raised(connection, number),
+        raised=await _raised(connection, number, now),
         disabled={row.name: row.reason or "" for row in stopped},
     )
 
@@ -81,13 +89,18 @@ async def _about(connection: AsyncConnection, number: int, claim_ids: Sequence[s
     for row in rows:
         told.setdefault(row.claim_id, []).append(_told(row))
     moved: dict[str, set[str]] = {}
-    its = (occurrence.c.mention_id == number) & occurrence.c.found_as.is_not(None)
-    for row in await connection.execute(select(occurrence.c.claim_id, occurrence.c.found_as).where(its)):
-        moved.setdefault(row.claim_id, set()).add(row.found_as)
+    surely: set[str] = set()
+    wanted = (occurrence.c.claim_id, occurrence.c.found_as, occurrence.c.sure)
+    for row in await connection.execute(select(*wanted).where(occurrence.c.mention_id == number)):
+        if row.found_as is not None:
+            moved.setdefault(row.claim_id, set()).add(row.found_as)
+        if row.sure:
+            surely.add(row.claim_id)
     return {
         one.id: AboutClaim(
             claim=one,
             found_as=frozenset(moved.get(one.id, ())),
+            doubtful=one.id not in surely,
             told=tuple(told.get(one.id, ())),
             reviews=tuple(await reviews.history(connection, one.id)),
             before=await _before(connection, number, one.id),
@@ -114,7 +127,7 @@ async def _before(connection: AsyncConnection, number: int, claim_id: str) -> st
     return rfc3339(rows.scalar())
 
 
-async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...]:
+async def _raised(connection: AsyncConnection, number: int, now: int) -> tuple[Raised, ...]:
     rows = list(await connection.execute(select(alert).where(alert.c.mention_id == number).order_by(alert.c.id)))
     numbers = [row.id for row in rows]
     sent: dict[str, list[Delivery]] = {}
@@ -123,17 +136,28 @@ async def _raised(connection: AsyncConnection, number: int) -> tuple[Raised, ...
     digests: dict[int, dict[str, str]] = {}
     for row in await connection.execute(select(digest_item).where(digest_item.c.alert_id.in_(numbers))):
         digests.setdefault(row.alert_id, {})[row.endpoint] = rfc3339(row.due_ms)
-    raised = [
-        Raised(
-            alert=alerts.alert_of(row),
-            occurrence=row.occurrence_n,
-            deliveries=tuple(sent.get(public_id("a", row.id), ())),
-            digests=digests.get(row.id, {}),
-            told_in=tuple(await _told_in(connection, row.id)),
+    raised = []
+    for row in rows:
+        told_in = await _told_in(connection, row.id)
+        own = sent.get(public_id("a", row.id), [])
+        raised.append(
+            Raised(
+                alert=alerts.alert_of(row),
+                occurrence=row.occurrence_n,
+                deliveries=tuple(own),
+                digests=digests.get(row.id, {}),
+                told_in=tuple(told_in),
+                again=await _again(connection, [*own, *told_in], now),
+            )
         )
-        for row in rows
-    ]
     return tuple(raised)
+
+
+async def _again(connection: AsyncConnection, sent: Sequence[Delivery], now: int) -> dict[str, str]:
+    """When those of these deliveries that failed and are pending are tried again, by their ids."""
+    numbers = [stored_id("d", one.id) for one in sent if one.state == "pending" and one.attempts]
+    rows = await connection.execute(select(delivery.c.id, delivery.c.next_ms).where(delivery.c.id.in_(numbers)))
+    return {public_id("d", row.id): rfc3339(row.next_ms) for row in rows if row.next_ms > now}
 
 
 async def _told_in(connection: AsyncConnection, number: int) -> list[Delivery]:

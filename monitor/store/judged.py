@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from monitor.store.outbox import AlertDraft
@@ -27,6 +29,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A post with its judgement, ready for the record. `number` orders it in time and becomes the mention's id.
 
+    `alerts` are what it is to raise as it was read, and `asks` says that of the judgement as the record has it, where reviews,
+    claims that it joined or the register on record make it another one: else an alert would be kept back, or sent, by the verdict
+    of a claim that it is not about.
+
     `origins` go with the judgement's claims, one each. `found_as` are the claims' ids as the reader gave them, where a review has
     put any of them under another claim. `watch` are the names of the watchlist that the post speaks of.
     """
@@ -37,6 +43,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     judgement: Judgement
     origins: tuple[Origin, ...] = ()
     alerts: tuple[AlertDraft, ...] = ()
+    asks: Callable[[Judgement], tuple[AlertDraft, ...]] | None = None
     found_as: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
 

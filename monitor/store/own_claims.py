@@ -44,7 +44,7 @@ async def join_own_claims(connection: AsyncConnection, written: Mapping[int, Jud
 
 
 async def _joined(known: _Known, judged: Judged) -> Judged:
-    claims, origins, names = list(judged.judgement.claims), list(judged.origins_of_claims), {}
+    claims, origins, has_joined = list(judged.judgement.claims), list(judged.origins_of_claims), False
     for n, (one, origin) in enumerate(zip(claims, origins, strict=True)):
         if origin.wording is None:
             continue
@@ -52,21 +52,15 @@ async def _joined(known: _Known, judged: Judged) -> Judged:
         if name is None:
             await known.begin(one.claim_id, one.type, origin.wording)
         elif name != one.claim_id:
-            names[one.claim_id] = name
+            has_joined = True
             reading = one.why.removesuffix(".").removesuffix(f"; {origin.ruling}")
             joined = f"{reading}, joined at a likeness of {likeness:.2f} (from {origin.wording.sure:.2f} on surely)"
             claims[n] = msgspec.structs.replace(one, claim_id=name, why=why(joined, origin.ruling))
             origins[n] = msgspec.structs.replace(origin, sure=likeness >= origin.wording.sure)
-    if not names:
+    if not has_joined:
         return judged
-    alerts = []
-    for draft in judged.alerts:
-        key = draft.dedupe_key
-        for old, new in names.items():
-            key = key.replace(old, new)
-        alerts.append(msgspec.structs.replace(draft, dedupe_key=key))
     judgement = msgspec.structs.replace(judged.judgement, claims=tuple(claims))
-    return msgspec.structs.replace(judged, judgement=judgement, origins=tuple(origins), alerts=tuple(alerts))
+    return msgspec.structs.replace(judged, judgement=judgement, origins=tuple(origins))
 
 
 async def quotes_of(connection: AsyncConnection, claim_ids: Collection[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ of these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
 from monitor.store.verdicts import as_held
+from monitor.words import Judgement
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
             edited.append(mention_id)
             written[mention_id] = judged
     written = dict(sorted(written.items(), key=lambda one: one[1].number))
+    read = {number: one.judgement for number, one in written.items()}
     written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
     await _correct_alert_flags(connection, {n: one for n, one in written.items() if one.found_as})
     await write_texts(connection, written)
@@ -107,27 +109,28 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
         mention_watch,
         [{"mention_id": number, "name": name} for number, one in written.items() for name in sorted(set(one.watch))],
     )
-    outgoing = await _put_under_claims(connection, written, lost, said)
+    outgoing = await _put_under_claims(connection, written, read, lost, said)
     raised.extend(outgoing)
     alerts = {one.id: one.mention_id for one in outgoing}
     return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written))
 
 
 async def _put_under_claims(
-    connection: AsyncConnection, written: dict[int, Judged], lost: list[tuple[str, str]], said: set[Said]
+    connection: AsyncConnection,
+    written: dict[int, Judged],
+    read: Mapping[int, Judgement],
+    lost: list[tuple[str, str]],
+    said: set[Said],
 ) -> list[Outgoing]:
-    """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out."""
-    spoken_of = sorted(
-        {
-            one.judgement.claims[draft.occurrence].claim_id
-            for one in written.values()
-            for draft in one.alerts
-            if draft.occurrence is not None
-        }
-    )
+    """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out.
+
+    `read` are the judgements as the reader gave them.
+    """
+    spoken_of = sorted({found.claim_id for one in written.values() for found in one.judgement.claims if found.put_forward})
     before = await last_put_forward(connection, spoken_of)
     touched = await touch_claims(connection, written.values(), lost)
     written, otherwise = as_held(written, touched.claims)
+    written = _asking_anew(written, read)
     rows = [row for number, judged in written.items() for row in occurrence_rows(number, judged)]
     await _insert_many(connection, occurrence, rows)
     await forget_silent(connection, said)
@@ -145,6 +148,16 @@ async def _put_under_claims(
                 wanted.append((ready, about.claim_id if about else None, number))
         standing.note(judged)
     return await write_alerts(connection, wanted)
+
+
+def _asking_anew(written: Mapping[int, Judged], read: Mapping[int, Judgement]) -> dict[int, Judged]:
+    """The judged posts; those whose judgement is not the reader's ask for the alerts that go with it."""
+    return {
+        number: one
+        if one.asks is None or one.judgement is read[number]
+        else msgspec.structs.replace(one, alerts=one.asks(one.judgement))
+        for number, one in written.items()
+    }
 
 
 async def _correct_alert_flags(connection: AsyncConnection, moved: dict[int, Judged]) -> None:

@@ -18,10 +18,14 @@ _LOCK = 0x726567  # any number that nothing else locks by
 
 
 class RegisterVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A state of the register: when it came into force (ms), this time or the last, and its files' texts by name."""
+    """A state of the register: when it came into force (ms), this time or the last, and its files' texts by name.
+
+    `held_ms`: when all claims on record had been held against it; None while that goes on, and where another one came first.
+    """
 
     version: str
     at_ms: int
+    held_ms: int | None
     files: dict[str, str]
 
 
@@ -76,7 +80,7 @@ async def newest(connection: AsyncConnection) -> str | None:
 async def versions(connection: AsyncConnection, limit: int) -> list[RegisterVersion]:
     """The versions as they came into force, the newest first: one that came back stands there each time."""
     query = (
-        select(register_use.c.version, register_use.c.at_ms, register_version.c.files)
+        select(register_use.c.version, register_use.c.at_ms, register_use.c.held_ms, register_version.c.files)
         .join(register_version, register_version.c.version == register_use.c.version)
         .order_by(register_use.c.at_ms.desc())
         .limit(limit)
@@ -91,8 +95,10 @@ async def find(connection: AsyncConnection, name: str) -> RegisterVersion:
     if len(meant) != 1:
         what = "more than one version of the register begins with" if meant else "no version of the register is kept as"
         raise UnknownVersionError(f"{what} {name[:64]}; `exowatch evidence history` lists them")
-    row = (await connection.execute(select(register_version).where(register_version.c.version == meant[0]))).one()
-    return _version(row)
+    of_version = register_use.c.version == register_version.c.version
+    latest = select(register_use.c.held_ms).where(of_version).order_by(register_use.c.at_ms.desc()).limit(1).scalar_subquery()
+    kept = select(register_version, latest.label("held_ms")).where(register_version.c.version == meant[0])
+    return _version((await connection.execute(kept)).one())
 
 
 def _newest() -> Select[tuple[int, str, int | None]]:
@@ -104,4 +110,4 @@ def _newest() -> Select[tuple[int, str, int | None]]:
 
 
 def _version(row: Any) -> RegisterVersion:
-    return RegisterVersion(version=row.version, at_ms=row.at_ms, files=row.files)
+    return RegisterVersion(version=row.version, at_ms=row.at_ms, held_ms=row.held_ms, files=row.files)

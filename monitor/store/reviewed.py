@@ -51,17 +51,6 @@ def _moved(
             _origin(targets[goal], sure=one.sure or mine is not None) if is_said else one
             for one, goal, mine, is_said in zip(judged.origins_of_claims, goals, named, said, strict=True)
         ),
-        alerts=tuple(
-            draft
-            if draft.occurrence is None
-            else msgspec.structs.replace(
-                draft,
-                dedupe_key=draft.dedupe_key.replace(claims[draft.occurrence].claim_id, now[draft.occurrence].claim_id),
-                summary=draft.summary.replace(claims[draft.occurrence].claim, now[draft.occurrence].claim),
-            )
-            for draft in judged.alerts
-            if draft.occurrence is None or now[draft.occurrence].alerting
-        ),
         found_as=tuple(one.claim_id for one in claims),
     )
 
