@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check bench train pictures lint types lock clean
+.PHONY: run demo test check fuzz bench train pictures lint types lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -14,6 +14,10 @@ test: .venv/dev
 	$(BIN)/pytest -n auto
 
 check: lint types test
+
+# FUZZ="--seconds 600 --seed 2": longer, and other texts.
+fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
 
 # BENCH="stream store" runs some; BENCH=--full takes tens of minutes; BENCH="--patience 30" waits for a quiet machine.
 bench: .benchvenv/bench

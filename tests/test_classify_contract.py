@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Judgement
+from workers.classify.learned import MAX_FINDS
 from workers.judgement import Judge
 
 JUDGE = Judge(load_topic(Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes"))
@@ -143,6 +147,23 @@ def test_hostile_texts_of_any_length_do_not_run_away(unit: str) -> None:
     took = time.perf_counter() - started
     holds(text, judgement)
     assert took < 15, f"{took:.2f} s: this does not grow with the length alone"
+
+
+def test_a_text_full_of_claims_costs_no_more_than_so_many_looks() -> None:
+    unit = "Exosomen heilen Arthrose. Exosomes cure arthritis. Exosomes regrow hair. The exosomes are not FDA approved. "
+    judgement = JUDGE.judge("1", unit * (MAX_TEXT // len(unit)))
+    assert 20 < len(judgement.claims) <= 2 * MAX_FINDS
+
+
+def test_sums_are_done_by_one_thread() -> None:
+    """More would wait for each other in loops: on a busy machine a post then costs three times as much."""
+    code = "import workers.classify, numpy as n, os; a = n.ones((900, 900)); a @ a; print(len(os.listdir('/proc/self/task')))"
+
+    def threads(**more: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | more
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+
+    assert threads() == threads(OPENBLAS_NUM_THREADS="1")
 
 
 def test_what_lies_beyond_the_longest_text_is_not_read() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,10 +24,20 @@ from workers.classify.windows import windows, worth_reading
 from workers.classify.wordpiece import Piece, WordPieces
 
 _EDGES = ".,;:!¡¿…•*|·-–—()\"'“”„«»‘’、。，！：；"
+MAX_FINDS = 120  # of one text, the surest: twice what a dense page of 2,000 words holds, and each costs a look
 _WITH_DISTANCE = "reports with distance"
 PUT_FORWARD = ("asserts", "reports")  # what is said of a doubted claim so is to be alerted about
 _WORD = re.compile(r"[^\W_]+")
 _SHORT, _UNSPACED = 3, 5  # letters of a word, and of a run without spaces, from which on they may make a claim
+
+
+class _Kept(NamedTuple):
+    """A span that may carry a claim, its quote in the original, the hints that agree, and the chance that it makes one."""
+
+    span: Span
+    quote: tuple[int, int]
+    agreeing: list[Found]
+    chance: float
 
 
 class Learned:
@@ -52,11 +63,13 @@ class Learned:
     def find(self, folded: Folded, places: Sequence[tuple[int, int]], hints: Sequence[Found] = ()) -> Finds:
         """The claims of a text. `places` are the sorted spans of the folded text where the topic is named; `hints` are the claims
         that the rules find: where they agree a find is surer, and the lexicon knows rare propositions by name."""
+        seen = [(part, sight, self._kept(folded, part, sight, hints)) for part, sight in self.look(folded, places)]
+        surest = sorted((-one.chance, at, n) for at, (_, _, kept) in enumerate(seen) for n, one in enumerate(kept))[:MAX_FINDS]
         claims: list[Found] = []
-        harm = relevant = 0.0
-        for part, sight in self.look(folded, places):
-            harm, relevant = max(harm, sight.harm), max(relevant, sight.relevant)
-            claims += self._claims(folded, part, sight, hints)
+        for at, (part, sight, kept) in enumerate(seen):
+            claims += self._claims(folded, part, sight, [kept[n] for n in sorted(n for _, one, n in surest if one == at)])
+        harm = max((sight.harm for _, sight, _ in seen), default=0.0)
+        relevant = max((sight.relevant for _, sight, _ in seen), default=0.0)
         return Finds(tuple(claims), harm >= self.card.harm, relevant >= self.card.relevant)
 
     def look(self, folded: Folded, places: Sequence[tuple[int, int]]) -> Iterator[tuple[list[Piece], Sight]]:
@@ -77,15 +90,19 @@ class Learned:
         opinion = self._network.judge(sight.states, kind, 0, len(part))
         return self._network.likeness.vector(opinion.vector, opinion.words, folded.text)
 
-    def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[Found]:
-        kept: list[tuple[Span, tuple[int, int], list[Found], float]] = []
+    def _kept(self, folded: Folded, part: Sequence[Piece], sight: Sight, hints: Sequence[Found]) -> list[_Kept]:
+        """The spans of a window that are likely enough to carry a claim."""
+        kept = []
         spans = spans_of(part, folded, sight)
         for span in [*spans, *self._overlooked(folded, part, sight, spans, hints)]:
             quote = quote_of(folded, part, span)
             agreeing = hints_for(self.card.types[span.kind], quote, hints)
             chance = chance_of(span, sight, bool(agreeing), self.card)
             if chance >= self.card.keep:
-                kept.append((span, quote, agreeing, chance))
+                kept.append(_Kept(span, quote, agreeing, chance))
+        return kept
+
+    def _claims(self, folded: Folded, part: Sequence[Piece], sight: Sight, kept: Sequence[_Kept]) -> list[Found]:
         found: dict[tuple[str, str | None, str, bool], Found] = {}
         for span, quote, agreeing, chance in kept:
             text = folded.text[part[span.first][1] : part[span.last - 1][2]]
