@@ -83,7 +83,9 @@ async def fill(database: Database, posts: Sequence[Judged]) -> None:
         }
         await sources.declare(connection, names)
         for name in names:
-            await sources.heard(connection, name, posts=len(name) * 91, matched=40, lag_s=float(len(name) * 7), cursor="1")
+            late = 3 if name == "skincare-reddit" else 0
+            what = sources.Heard(posts=len(name) * 91, matched=40, late=late, lag_s=float(len(name) * 7), cursor="1")
+            await sources.heard(connection, name, what)
             await sources.succeeded(connection, name)
         now = now_ms()
         for name, start in (("bluesky-tag", DAYS), ("fda-press", 4), ("skincare-reddit", DAYS), ("trade-press", DAYS)):

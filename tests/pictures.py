@@ -32,6 +32,7 @@ KEPT = (
     ("today-phone-dark", "/", PHONE, "dark", 844),
     ("claim", "/claims/{claim}", WIDE, "light", 960),
     ("mentions", "/mentions?text=approv*", WIDE, "dark", 900),
+    ("sources", "/sources", WIDE, "light", 640),
     ("alerts", "/alerts", WIDE, "light", 900),
     ("case", "/claims/{claim}/case", WIDE, "light", 1000),
 )

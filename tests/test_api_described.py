@@ -86,6 +86,7 @@ def test_what_a_review_takes_is_said_of_every_action() -> None:
     assert [one for one in wrong if validator.is_valid(one)] == []
 
 
+@pytest.mark.timeout(900)  # a minute on a quiet machine, which this need not be
 async def test_whatever_the_description_allows_is_answered_as_it_says(api: Api, tmp_path: Path) -> None:
     # /live never ends, so it cannot be asked here; tests/test_api_live.py does.
     arguments = [
@@ -101,5 +102,9 @@ async def test_whatever_the_description_allows_is_answered_as_it_says(api: Api, 
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "COLUMNS": "160"},
     )
-    said, _ = await process.communicate()
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert process.returncode == 0, said.decode()[-20_000:]

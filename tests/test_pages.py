@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(600)  # the machine may be busy: a browser and 
 APPROVED, SAFE = claim_id_of("approved"), claim_id_of("safe")
 PAGES = (
     "/", "/claims", f"/claims/{APPROVED}", f"/claims/{APPROVED}/case", "/mentions", "/mentions/reddit:a", "/alerts", "/evidence",
-    "/evidence/approved", "/sources", "/endpoints", "/you", "/nothing-here",
+    "/evidence/approved", "/evidence/news", "/sources", "/endpoints", "/you", "/nothing-here",
 )  # fmt: skip
 EMPTY = {
     "/": "Nothing new yet",
