@@ -20,6 +20,7 @@ from monitor.datadir import kept_key, new_key, write_key
 from monitor.notices import author_name, post_name
 from monitor.settings import Settings
 from monitor.stream import Item, Stream
+from monitor.stream.said import after, is_change, once_more, said_name
 from monitor.words import MAX_ID, MAX_NAME, MAX_TEXT, MAX_URL, Post, compose_text
 
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -93,10 +94,34 @@ class Intake:
         if self._forgotten is not None and ours:
             await self._forgotten.refresh()
             ours = [post for post in ours if not self._forgotten.holds(post)]
-        items = [_item(post.version, self._ready(post, source)) for post in ours]
-        new = await self._stream.publish(items, source=source if cursor is not None else None, cursor=cursor)
-        accepted = sum(new)
+        accepted = await self._publish(ours, source, cursor)
         return Offered(accepted=accepted, duplicates=len(ours) - accepted, unmatched=len(posts) - len(ours))
+
+    async def _publish(self, ours: Sequence[Post], source: str, cursor: str | None) -> int:
+        """Publishes the posts, and says how many were new. A text that was heard before is new again where the source has said
+        another one since: then an edit was taken back."""
+        items = [_item(post.version, self._ready(post, source)) for post in ours]
+        places = [said_name(source, post.platform, post.id) for post in ours]
+        last = {place: n for n, place in enumerate(places)}  # of several texts of one post the last one counts
+        before = await self._stream.last_said(list(last))
+        said = {place: after(before.get(place), items[n].key) for place, n in last.items()}
+        changed = {place for place, n in last.items() if is_change(before.get(place), items[n].key)}
+        moving = source if cursor is not None else None
+        if not changed and len(last) == len(items):
+            new = await self._stream.publish(items, source=moving, cursor=cursor)
+        else:
+            new = await self._stream.publish(items)
+            # An edit and its end that were heard together.
+            there_and_back = {place for n, place in enumerate(places) if new[n] and items[n].key != items[last[place]].key}
+            said |= {place: once_more(said[place]) for place in there_and_back - changed}
+            back = [
+                msgspec.structs.replace(items[n], key=f"{items[n].key}:{said[place].changes}")
+                for place, n in last.items()
+                if place in changed | there_and_back and not new[n]
+            ]
+            new += await self._stream.publish(back, source=moving, cursor=cursor)
+        await self._stream.note_said(said)
+        return sum(new)
 
     def _ready(self, post: Post, source: str) -> Post:
         return msgspec.structs.replace(post, source=source, author=self.pseudonyms.of(post.platform, post.author))

@@ -12,6 +12,7 @@ import pytest
 from monitor.intake import Intake, Offered, PostError, Pseudonyms, PseudonymsError, bounded, post_from, pseudonyms_of
 from monitor.settings import Settings, load
 from monitor.stream import Stream
+from monitor.stream.said import MOST_CHANGES
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
 
@@ -53,6 +54,42 @@ async def test_only_what_is_on_topic_gets_in_and_only_once(stream: Stream, keywo
     assert await stream.cursor("s") == "c2"
     first, second = await published(stream)
     assert (first.id, first.source, second.text) == ("1", "s", "Exosomes are great, edited")
+
+
+async def texts(stream: Stream) -> list[str]:
+    """The texts that came in since this was last asked."""
+    reader = stream.reader("test")
+    try:
+        entries = await reader.read(100, 0.1)
+        await reader.settle(entries, {})
+        return [decode_post(entry.data).text for entry in entries]
+    finally:
+        await reader.close()
+
+
+async def test_an_edit_that_is_taken_back_is_heard(stream: Stream, keywords: Any) -> None:
+    first, edited, other = (post("1", f"Exosomes are {word}") for word in ("great", "dangerous", "fine"))
+
+    async def say(*posts: Post, source: str = "s") -> tuple[int, list[str]]:
+        intake = Intake(stream, keywords, Pseudonyms("pseudonym", b"key"))  # what counts is kept in Redis
+        offered = await intake.offer(posts, source=source, cursor=f"after {posts[-1].text}")
+        return offered.accepted, await texts(stream)
+
+    for one in (first, edited, first, edited):
+        assert await say(one) == (1, [one.text])
+        assert await say(one) == (0, []), "it merely comes again"
+    assert await say(first, edited) == (0, []), "nothing has changed when both came"
+    assert await say(other, edited) == (2, [other.text, edited.text]), "the last one counts"
+    assert await stream.cursor("s") == f"after {edited.text}"
+    assert await say(first, source="another") == (0, []), "a source that always said so takes nothing back"
+    assert await say(first, source="another") == (0, [])
+
+
+async def test_a_post_that_changes_without_end_is_not_followed_for_ever(stream: Stream, keywords: Any) -> None:
+    intake = Intake(stream, keywords, Pseudonyms("pseudonym", b"key"))
+    both = post("1", "Exosomes are great"), post("1", "Exosomes are dangerous")
+    heard = [(await intake.offer([both[n % 2]], source="s")).accepted for n in range(MOST_CHANGES + 10)]
+    assert heard == [1] * (MOST_CHANGES + 1) + [0] * 9
 
 
 async def test_authors_are_hidden_before_they_reach_the_stream(stream: Stream, keywords: Any) -> None:

@@ -24,6 +24,7 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{p0}:processes`        | zset   | names of processes that share their metrics, by when they last did          |
 | `exowatch:v1:{p0}:metrics:<name>`   | string | the metrics of one, opaque to the stream; gone two minutes after the last   |
 | `exowatch:v1:{p0}:names:<yyyymmdd>` | set    | names of the posts and authors published on one UTC day; gone after three   |
+| `exowatch:v1:{p0}:said:<yyyymmdd>`  | hash   | the version of each post's text that each source said last, hashed          |
 | `exowatch:v1:{p0}:bucket:<name>`    | hash   | what a credential may ask: `tokens`, `at`; `until`, `rest`, `failures`      |
 | `exowatch:v1:{p0}:spent:…`          | string | what a credential spent of a unit in a day or month                         |
 | `exowatch:v1:{p0}:distinct:<name>`  | zset   | different things that a credential asked for, by when it first did          |

@@ -99,6 +99,13 @@ def seen_keys(partition: int, now_ms: int) -> tuple[str, str, str]:
     return first, second, third
 
 
+def said_keys(now_ms: int) -> tuple[str, str]:
+    """What sources said today and yesterday (UTC)."""
+    today = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+    first, second = (f"{PREFIX}:{{p0}}:said:{today - dt.timedelta(days=day):%Y%m%d}" for day in (0, 1))
+    return first, second
+
+
 def partition_of(key: str, partitions: int) -> int:
     """Where an item's key belongs: the same on every machine and in every Python."""
     return zlib.crc32(key.encode("utf-8", "surrogatepass")) % partitions

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
 
-from monitor.stream import names
+from monitor.stream import names, said
 from monitor.stream.buckets import Buckets
 from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamFull, StreamUnavailable
 from monitor.stream.keys import (
@@ -39,6 +39,7 @@ from monitor.stream.keys import (
 )
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
+from monitor.stream.said import Saying
 from monitor.stream.scripts import PUBLISH, REPLAY, SHARE
 from monitor.stream.signals import kept, last_position, tail
 from monitor.words import now_ms
@@ -119,6 +120,14 @@ class Stream:
         for part in parts[:-1]:
             new += await self._publish_part(part, "", None)
         return new + await self._publish_part(parts[-1], source or "", cursor)
+
+    async def last_said(self, names: Sequence[str]) -> dict[str, Saying]:
+        """What sources last said of posts, by `said_name`. Raises StreamUnavailable."""
+        return await said.last_said(self._link, names, self._clock())
+
+    async def note_said(self, sayings: Mapping[str, Saying]) -> None:
+        """Keeps what sources said of posts, by `said_name`, once it is published. Raises StreamUnavailable."""
+        await said.note(self._link, sayings, self._clock())
 
     async def cursor(self, source: str) -> str | None:
         """Where a source's collector got to; None where it never did."""
