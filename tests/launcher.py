@@ -113,7 +113,7 @@ def main(path: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the processes
     print("ready", flush=True)
     while True:
-        if 0 in select.select([listener, 0], [], [])[0]:
+        if 0 in select.select([listener.fileno(), 0], [], [])[0]:
             return
         connection, _ = listener.accept()
         if os.fork() == 0:

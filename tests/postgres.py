@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.settings import Settings
+from monitor.settings.model import Store
 from monitor.store import Database
 
 
@@ -139,7 +140,7 @@ def migrate(store_url: str) -> None:
     """Makes exowatch's tables in an empty database."""
 
     async def made() -> None:
-        database = Database(Settings(store={"url": store_url}).sqlalchemy_url)
+        database = Database(Settings(store=Store(url=store_url)).sqlalchemy_url)
         await database.migrate()
         await database.close()
 

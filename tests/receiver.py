@@ -89,7 +89,7 @@ class Receiver:
 
     async def got(self, number: int) -> list[Got]:
         """Waits until so many deliveries have come in, in all; those."""
-        async with asyncio.timeout(20), self._changed:
+        async with asyncio.timeout(120), self._changed:
             await self._changed.wait_for(lambda: len(self.kept) >= number)
         return self.kept[:number]
 

@@ -35,7 +35,7 @@ class RedisServer:
             self._process = subprocess.Popen(
                 [self._binary, *fixed, "--appendfsync", "always", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers(until):
             gone = self._process.poll() is not None or time.monotonic() > deadline
             assert not gone, (self.folder / "redis.log").read_text()
@@ -46,7 +46,7 @@ class RedisServer:
         parts = [str(part).encode() for part in command]
         request = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             connection.connect(str(self.socket))
             connection.sendall(request)
             return connection.recv(65_536)

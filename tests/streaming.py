@@ -45,7 +45,7 @@ async def reading(stream: Stream, name: str = "worker-0", partition: int = 0, cl
         await reader.close()
 
 
-async def read_until(reader: Reader, wanted: int, within_s: float = 10) -> list[Entry]:
+async def read_until(reader: Reader, wanted: int, within_s: float = 60) -> list[Entry]:
     """Reads, waiting out a server that is away, until so many entries came."""
     entries: list[Entry] = []
     deadline = time.monotonic() + within_s
@@ -58,7 +58,7 @@ async def read_until(reader: Reader, wanted: int, within_s: float = 10) -> list[
     return entries
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], within_s: float = 30) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], within_s: float = 60) -> T:
     """What `ask` answers once the server is there again."""
     deadline = time.monotonic() + within_s
     while True:

@@ -50,7 +50,7 @@ async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]
 async def take(answer: aiohttp.ClientResponse, count: int) -> list[dict[str, Any]]:
     """The next events."""
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event in events(answer):
             found.append(event)
             if len(found) == count:
@@ -122,7 +122,7 @@ async def test_a_listener_that_takes_nothing_is_dropped(api: Api, monkeypatch: p
         _, page = await api.get("/api/v1/mentions")
         signals = [Signal("mention", page["items"][0]["id"])] * 100  # ten megabytes, more than sockets hold
         await api.stream.signal(*signals)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while api.app[live.CLIENTS]:
                 await asyncio.sleep(0.02)
     assert (await api.get("/api/v1/mentions"))[0] == 200

@@ -50,7 +50,7 @@ def gone(pid: int) -> bool:
 
 
 async def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not gone(pid):
         assert time.monotonic() < deadline, f"process {pid} lives on"
         await asyncio.sleep(0.01)
@@ -220,7 +220,7 @@ async def test_a_server_that_dies_is_started_again_at_the_same_address(which_ser
         for _ in range(2):
             before = server.pid
             os.kill(before, signal.SIGKILL)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     assert not await publish(server.url, "a"), "it came back with its data"
@@ -229,7 +229,7 @@ async def test_a_server_that_dies_is_started_again_at_the_same_address(which_ser
                     assert time.monotonic() < deadline
                     await asyncio.sleep(0.02)
             assert server.pid != before
-    await asyncio.wait_for(watching, 5)
+    await asyncio.wait_for(watching, 60)
 
 
 async def test_a_server_that_was_taken_over_is_watched_too(killed_daemon: tuple[Path, int, str]) -> None:
@@ -237,12 +237,12 @@ async def test_a_server_that_was_taken_over_is_watched_too(killed_daemon: tuple[
     async with EmbeddedRedis(data_dir) as server:
         watching = asyncio.create_task(server.watch())
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while server.pid == pid:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
         assert server.url == url
-    await asyncio.wait_for(watching, 5)
+    await asyncio.wait_for(watching, 60)
 
 
 async def test_a_stalled_server_is_killed_at_the_end(tmp_path: Path) -> None:

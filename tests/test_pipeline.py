@@ -60,7 +60,7 @@ def posts(count: int, prefix: str = "p") -> list[Post]:
 
 async def publish(stream: Stream, new: list[Post]) -> None:
     """Publishes as collectors do: again and again while the server is away."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 await stream.publish([item(post) for post in new])
@@ -70,7 +70,7 @@ async def publish(stream: Stream, new: list[Post]) -> None:
 
 
 async def done(stream: Stream, left: int = 0) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             with contextlib.suppress(StreamUnavailable):
                 if (await stream.stats()).length <= left:

@@ -188,7 +188,7 @@ async def test_a_claim_that_is_not_there_is_named(database: Database) -> None:
 async def until_one_waits(database: Database) -> None:
     """Until a transaction waits for another one's lock (PostgreSQL)."""
     waiting = sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-    async with asyncio.timeout(10), database.read() as connection:
+    async with asyncio.timeout(60), database.read() as connection:
         while not (await connection.execute(waiting)).scalar():
             await asyncio.sleep(0.01)
 

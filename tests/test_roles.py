@@ -102,7 +102,7 @@ def _mentions(page: Any) -> int:
 
 
 async def until_gone(pids: list[int]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while any(Path(f"/proc/{pid}").exists() for pid in pids):
             await asyncio.sleep(0.05)
 

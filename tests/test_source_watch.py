@@ -17,6 +17,7 @@ from monitor.store import Database, coverage, parse_filters, sources
 from monitor.stream import Stream
 from monitor.topic import load_topic
 from monitor.words import Coverage, Post, SourceStatus, decode_post, now_ms
+from tests.daemon_process import PATIENCE_S
 
 DAY = 86_400_000
 SOURCE = FeedSource(name="blog", kind="feed", url="http://127.0.0.1:9/rss", interval=2.0)
@@ -63,7 +64,7 @@ async def watch(redis_url: str, database: Database) -> AsyncIterator[Callable[..
     async def run(script: Script) -> tuple[list[Post], SourceStatus]:
         hasty = SOURCE.model_copy(update={"interval": 0.001})  # no settings allow less than two seconds
         watch = SourceWatch(hasty, script, stream, intake, database, max_age_s=7 * 86_400)
-        await asyncio.wait_for(watch.run(script.stop), 30)
+        await asyncio.wait_for(watch.run(script.stop), PATIENCE_S)
         reader = stream.reader("test")
         try:
             posts = [decode_post(entry.data) for entry in await reader.read(100, 0.05)]
@@ -201,10 +202,15 @@ async def test_of_a_stream_only_what_it_says_is_covered(watch: Callable[..., Any
 
 
 class Archive(Script):
-    """A collector that can go back; `refills` are its answers, one for each time that it is asked."""
+    """A collector that can go back; `refills` are its answers, one for each time that it is asked. It is polled until then."""
 
     refills: list[list[Batch] | SourceError]
     asked: list[Gap]
+
+    async def poll(self, cursor: str | None) -> AsyncIterator[Batch]:
+        self._polls.append([Batch(cursor="b")])
+        async for batch in super().poll(cursor):
+            yield batch
 
     async def refill(self, gap: Gap) -> AsyncIterator[Batch]:
         self.asked.append(gap)
@@ -220,7 +226,7 @@ class Archive(Script):
 
 async def test_a_gap_that_can_be_refilled_is(watch: Callable[..., Any], database: Database) -> None:
     missing = Gap(cause="moved on", since=1_000, until=9_000, ticket="page 7")
-    script = Archive([Batch(posts=[post("1")], cursor="a", gap=missing)], *[[Batch(cursor="b")] for _ in range(5000)])
+    script = Archive([Batch(posts=[post("1")], cursor="a", gap=missing)])
     script.asked = []
     script.refills = [[Batch(posts=[post("2")]), Batch(posts=[post("3")], gap=Gap(cause="page 8 is gone", since=8_000))]]
     posts, _ = await watch(script)
@@ -233,7 +239,7 @@ async def test_a_gap_that_can_be_refilled_is(watch: Callable[..., Any], database
 
 async def test_a_gap_that_cannot_be_refilled_is_lost(watch: Callable[..., Any], database: Database) -> None:
     missing = Gap(cause="moved on", since=1_000, until=9_000, ticket="page 7")
-    script = Archive([Batch(cursor="a", gap=missing)], *[[Batch(cursor="b")] for _ in range(5000)])
+    script = Archive([Batch(cursor="a", gap=missing)])
     script.asked, script.refills = [], [SourceError("the archive is closed", permanent=True)]
     await watch(script)
     (gap,) = (await ledger(database)).gaps

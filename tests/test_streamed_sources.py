@@ -73,7 +73,7 @@ class Desk:
 
     async def until(self, said: Callable[[list[Post]], bool]) -> list[Post]:
         """The posts in the stream, once that is true of them."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not said(posts := await self.posts()):
                 await asyncio.sleep(0.02)
         return posts

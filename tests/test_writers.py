@@ -183,6 +183,6 @@ async def test_whoever_is_taken_back_for_another_is_told_to_try_again(slow: Data
 
 async def until_one_waits(database: Database) -> None:
     """Returns when a transaction waits for a row of another."""
-    async with asyncio.timeout(20), database.read() as connection:
+    async with asyncio.timeout(60), database.read() as connection:
         while not (await connection.execute(sql("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar_one():
             await asyncio.sleep(0.01)
