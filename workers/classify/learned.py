@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from monitor.topic import Folded, TopicError
@@ -151,7 +152,7 @@ class Learned:
             if claims == (proposition,) and hint.proposition.of:
                 claims, quote = tuple(one.proposition for one in named if one.proposition.of), reach
         stance = self.card.stances[said]
-        return [
+        found = [
             Found(
                 start=quote[0],
                 end=quote[1],
@@ -169,6 +170,33 @@ class Learned:
             )
             for one in claims
         ]
+        return [*found, *self._listed_beside(found[0], hints)]
+
+    def _listed_beside(self, chosen: Found, hints: Sequence[Found]) -> list[Found]:
+        """The other claims of an enumeration: "better than Botox, PRP and lasers" is one span, of which the network names one.
+
+        Only where the rules see that one too, and the others in other words; and all of them are doubted alike, so that whether a
+        post is to be alerted about never hangs on the rules alone.
+        """
+        own = chosen.proposition.base
+        seen = {(hint.start, hint.end) for hint in hints if hint.proposition.base == own}
+        listed: dict[str, Found] = {}
+        for hint in hints if seen else ():
+            base = hint.proposition.base
+            beside = (hint.start, hint.end) not in seen and base not in (own, *listed) and base in self._numbers
+            if beside and self._is_doubted(base) == self._is_doubted(own):
+                listed[base] = msgspec.structs.replace(
+                    chosen,
+                    start=hint.start,
+                    end=hint.end,
+                    proposition=hint.proposition,
+                    number=hint.number,
+                    by=f"{hint.by}, listed beside {chosen.proposition.key}",
+                )
+        return list(listed.values())
+
+    def _is_doubted(self, key: str) -> bool:
+        return bool(self._doubted[self._numbers[key]])
 
     def _likeliest(
         self, kind: int, hints: Sequence[Found], stances: Array, sight: Sight, opinion: Opinion
