@@ -20,6 +20,7 @@ from monitor.settings.values import (
     Folder,
     ModelName,
     Name,
+    PublicUrl,
     RedisUrl,
     Retention,
     Secret,
@@ -52,6 +53,7 @@ class Api(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     token: Secret = SecretStr("")
+    public_url: PublicUrl = ""
 
     @model_validator(mode="after")
     def _token_where_others_can_reach(self) -> Api:

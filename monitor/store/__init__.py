@@ -31,6 +31,7 @@ from monitor.store import (
     texts,
     verdicts,
     watching,
+    websub,
 )
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
@@ -67,4 +68,5 @@ __all__ = [
     "texts",
     "verdicts",
     "watching",
+    "websub",
 ]
