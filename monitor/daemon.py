@@ -27,7 +27,9 @@ from monitor.children import keep_worker
 from monitor.collectors import open_collector
 from monitor.collectors.budget import Budgets
 from monitor.collectors.run import SourceWatch
+from monitor.collectors.websub import keep_subscribed
 from monitor.datadir import WorkerSlot, kept_key, private_folder
+from monitor.edits import Record
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.explain import Present
 from monitor.forgotten import Forgotten
@@ -79,12 +81,14 @@ class Daemon:
         self.topic = topic
         self.stream = stream
         self.database = database
-        self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings), Forgotten(database, keys_of(settings)[0]))
+        forgotten = Forgotten(database, keys_of(settings)[0])
+        self.intake = Intake(stream, topic.keywords, pseudonyms_of(settings), forgotten, Record(stream, database))
         self._follower = follower or Follower(settings.topic_folder, settings.watchlist_file)
         self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
+        self._watches: dict[str, SourceWatch] = {}
 
     @cached_property
     def judge(self) -> Judge:
@@ -135,6 +139,10 @@ class Daemon:
                 await sources.declare(connection, {source.name: source.kind for source in self.settings.source})
             for source in self.settings.source:
                 jobs[f"collect {source.name}"] = partial(self._collect, source, stop)
+            pushed = {source.name for source in self.settings.source} if self.settings.api.public_url else set()
+            jobs["keep subscribed at hubs"] = partial(keep_subscribed, self.database, pushed, stop)
+            if pushed:
+                jobs["wake collectors"] = lambda: until(stop, self._wake_collectors())
         return jobs
 
     async def _work(self, partition: int, stop: asyncio.Event) -> None:
@@ -189,8 +197,16 @@ class Daemon:
             max_age_s=self.settings.alerts.max_age,
             endpoints=self.settings.endpoint,
             duty=duty_of(source.kind, self.settings.store.retain_text),
+            public_url=self.settings.api.public_url,
         )
+        self._watches[source.name] = watch
         await watch.run(stop)
+
+    async def _wake_collectors(self) -> None:
+        async with contextlib.aclosing(self.stream.signals()) as signals:
+            async for event in signals:
+                if event.kind == "push" and event.id in self._watches:
+                    self._watches[event.id].wake()
 
     async def _wake(self, sender: Sender) -> None:
         async with contextlib.aclosing(self.stream.signals()) as signals:

@@ -61,6 +61,14 @@ class Unwanted(Protocol):
         ...
 
 
+class Known(Protocol):
+    """What was taken in before (`monitor.edits`)."""
+
+    async def known(self, posts: Sequence[Post]) -> set[tuple[str, str]]:
+        """Those of the posts (platform, id) that were."""
+        ...
+
+
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
     """What became of posts: new in the stream, heard before, or left out: not on topic, or to be forgotten."""
 
@@ -79,18 +87,30 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
 class Intake:
     """Publishes posts that are on topic."""
 
-    def __init__(self, stream: Stream, keywords: Keywords, pseudonyms: Pseudonyms, forgotten: Unwanted | None = None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        keywords: Keywords,
+        pseudonyms: Pseudonyms,
+        forgotten: Unwanted | None = None,
+        record: Known | None = None,
+    ) -> None:
         self._stream = stream
         self._forgotten = forgotten
+        self._record = record
         self.keywords = keywords  # another set may take its place at any time
         self.pseudonyms = pseudonyms
 
     async def offer(self, posts: Sequence[Post], *, source: str, cursor: str | None = None) -> Offered:
         """Puts the posts that are on topic into the stream, and with them, in the same step, the source's cursor.
 
-        Raises StreamUnavailable; to offer the same posts again is then safe.
+        So are edits of posts that were, whatever they say now: else the words that somebody took back would stay on record.
+        Raises StreamUnavailable, StoreUnavailable; to offer the same posts again is then safe.
         """
-        ours = [post for post in posts if self.keywords.find(post.text)]
+        on_topic = [bool(self.keywords.find(post.text)) for post in posts]
+        edits = [post for post, is_ours in zip(posts, on_topic, strict=True) if post.edited and not is_ours]
+        known = await self._record.known(edits) if edits and self._record is not None else set()
+        ours = [post for post, is_ours in zip(posts, on_topic, strict=True) if is_ours or (post.platform, post.id) in known]
         if self._forgotten is not None and ours:
             await self._forgotten.refresh()
             ours = [post for post in ours if not self._forgotten.holds(post)]
@@ -124,7 +144,8 @@ class Intake:
         return sum(new)
 
     def _ready(self, post: Post, source: str) -> Post:
-        return msgspec.structs.replace(post, source=source, author=self.pseudonyms.of(post.platform, post.author))
+        author = self.pseudonyms.of(post.platform, post.author)
+        return msgspec.structs.replace(post, source=source, author=author, edited=False)
 
 
 def _item(key: str, post: Post) -> Item:
@@ -236,6 +257,7 @@ def post_from(raw: Any) -> Post:
             author=texts["author"],
             created_at=_created(raw.get("created_at")),
             lang=texts["lang"],
+            edited=True,  # nobody says whether it is; these are few enough to look
         )
     )
 

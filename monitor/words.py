@@ -69,6 +69,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `platform` and `id` (the platform's own) identify it. `text` is the whole of what is judged: `compose_text(title, body)`.
     `fresh` is false only for what a collector's catch-up found beyond `alerts.max_age`: stored, but never a `claim.new`.
+    `edited`: it may be an edit of one that was heard before, and so counts for that one whatever it speaks of now.
     """
 
     platform: str
@@ -80,6 +81,7 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lang: str | None = None
     source: str = ""
     fresh: bool = True
+    edited: bool = False
 
     @property
     def version(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from monitor.collectors import open_collector
 from monitor.collectors.base import Collector
 from monitor.settings import FeedSource
+from monitor.words import Post
 from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.standins.polling import fails, poll, texts
 from tests.standins.scripted import Reply
@@ -62,7 +64,7 @@ async def test_only_new_and_edited_entries_come_again_oldest_first(feed: FeedSer
 
     feed.entries[2] = FeedEntry(title="one, edited", id="1")
     (batch,) = await poll(collector, cursor)
-    assert [(post.id, post.text) for post in batch.posts] == [("1", "one, edited")]
+    assert [(post.id, post.text) for post in batch.posts] == [("127.0.0.1#1", "one, edited")]
     assert (await texts(collector, batch.cursor))[0] == []
 
 
@@ -167,11 +169,37 @@ async def test_ids_guid_else_link_else_a_hash(feed: FeedServer, collector: Colle
     ]
     (batch,) = await poll(collector)
     ids = [post.id for post in reversed(batch.posts)]
-    assert ids[:2] == ["some id", "https://e.test/2"]
+    assert ids[:2] == ["127.0.0.1#some id", "https://e.test/2"]
     assert len(set(ids)) == 6
     assert all(name.startswith("hash:") and len(name) < 512 for name in ids[2:])
     feed.next(Reply(200, feed.xml() + "<!-- changed -->"))
     assert (await texts(collector, batch.cursor))[0] == []  # the same hashes again
+
+
+GLOBAL = ("https://e.test/?p=1", "tag:e.test,2026:1", "urn:uuid:1", "CBMiVkFVX3lxTE9rZ0xKN2FxS0x", "yt:video:abc")
+
+
+async def test_feeds_that_count_their_entries_do_not_get_into_each_others_way(feed: FeedServer, collector: Collector) -> None:
+    async with FeedServer("127.0.0.2") as other:
+        of_other = open_collector(FeedSource(kind="feed", name="blog", url=other.url))
+        feed.entries = other.entries = [FeedEntry(title=own, id=own) for own in ("1", "item-2", *GLOBAL)]
+        (one,), (two,) = await poll(collector), await poll(of_other)
+        await of_other.close()
+    assert {post.id for post in one.posts} & {post.id for post in two.posts} == set(GLOBAL)
+    assert [post.id for post in two.posts][-2:] == ["127.0.0.2#item-2", "127.0.0.2#1"]
+
+
+async def test_what_an_earlier_version_sent_keeps_its_id(feed: FeedServer, collector: Collector) -> None:
+    before = Post(platform="news", id="1", text="one")
+    seen = {hashlib.blake2b(b"1", digest_size=8).hexdigest(): before.version[:12]}
+    cursor = json.dumps({"url": feed.url, "body": "another", "seen": seen})
+    feed.entries = [FeedEntry(title="two", id="2"), FeedEntry(title="one", id="1")]
+    (batch,) = await poll(collector, cursor)
+    assert [(post.id, post.text) for post in batch.posts] == [("127.0.0.1#2", "two")], "nothing is told twice"
+    assert batch.gap is None
+    feed.entries[1] = FeedEntry(title="one, edited", id="1")
+    (batch,) = await poll(collector, batch.cursor)
+    assert [(post.id, post.text, post.edited) for post in batch.posts] == [("1", "one, edited", True)]
 
 
 async def test_the_first_of_a_doubled_id_is_meant(feed: FeedServer, collector: Collector) -> None:
@@ -190,7 +218,7 @@ async def test_only_web_links_and_sound_dates(feed: FeedServer, collector: Colle
         FeedEntry(title="d", id="d", link="ftp://e.test/d"),
     ]
     (batch,) = await poll(collector)
-    found = {post.id: (post.url, post.created_at) for post in batch.posts}
+    found = {post.id.removeprefix("127.0.0.1#"): (post.url, post.created_at) for post in batch.posts}
     assert found == {
         "a": (None, 1_000),
         "b": (None, 4_133_980_799_000),
@@ -294,9 +322,9 @@ async def test_json_feed(feed: FeedServer, collector: Collector) -> None:
     feed.next(Reply(200, b"\xef\xbb\xbf" + body.encode(), {"Content-Type": "application/feed+json"}))
     (batch,) = await poll(collector)
     nine, eight, seven = batch.posts
-    assert (seven.id, seven.text, seven.lang, seven.author) == ("7", "T\n\na\n\nb", "de", "Ed")
+    assert (seven.id, seven.text, seven.lang, seven.author) == ("127.0.0.1#7", "T\n\na\n\nb", "de", "Ed")
     assert (seven.url, seven.created_at) == (f"{feed.origin}/x", 1_795_341_600_000)
-    assert (eight.id, eight.text, eight.author, eight.created_at) == ("8", "plain <b>", "Bo", None)
+    assert (eight.id, eight.text, eight.author, eight.created_at) == ("127.0.0.1#8", "plain <b>", "Bo", None)
     assert nine.text == "short"
 
 

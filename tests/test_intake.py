@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -167,3 +167,27 @@ def test_half_a_key_hides_nobody_and_is_refused(tmp_path: Path, left: bytes) -> 
     (tmp_path / "author.key").write_bytes(left)
     with pytest.raises(PseudonymsError, match=r"author.key holds no key"):
         pseudonyms_of(Settings(data_dir=tmp_path))
+
+
+async def test_an_edit_that_leaves_the_topic_is_judged_anew_where_the_post_is_known(stream: Stream, keywords: Any) -> None:
+    class OneKnown:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        async def known(self, posts: Sequence[Post]) -> set[tuple[str, str]]:
+            self.asked += [one.id for one in posts]
+            return {("forum", "1"), ("forum", "3")}
+
+    record = OneKnown()
+    intake = Intake(stream, keywords, Pseudonyms("none"), None, record)
+    posts = [
+        post("1", "Bread after all", edited=True),
+        post("2", "Bread, edited", edited=True),
+        post("3", "Bread that nobody edited"),
+        post("4", "Exosomes, edited", edited=True),
+    ]
+    assert (await intake.offer(posts[2:3], source="s")).unmatched == 1
+    assert record.asked == [], "a post that is no edit costs no look"
+    assert await intake.offer(posts[:2] + posts[3:], source="s") == Offered(accepted=2, unmatched=1)
+    assert record.asked == ["1", "2"]
+    assert [(one.id, one.edited) for one in await published(stream)] == [("1", False), ("4", False)]

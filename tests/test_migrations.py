@@ -53,6 +53,10 @@ _GAPS = """;
 _SPENT = ";\nINSERT INTO spending (day, unit, amount) VALUES ('2026-11-22', 'tokens', 12)"
 _REVIEWED = ";\nINSERT INTO review (id, claim_id, at_ms, action, reviewer) VALUES (1, 'c_1', 7, 'confirm', 'ann')"
 _FAILING = ";\nINSERT INTO endpoint (name, state, failing_since_ms, spent_until_ms) VALUES ('hook', 'failing', 5, 7.5)"
+_PUSHED = (
+    ";\nINSERT INTO websub (token, source, hub, topic, callback, private, secret, state, next_ms)"
+    " VALUES ('t', 's', 'h', 'f', 'c', false, 'x', 'asked', 5)"
+)
 _COVERED = """;
         INSERT INTO coverage (source, since_ms, until_ms) VALUES ('s', 5, 6)"""
 _NEWS = """;
@@ -76,6 +80,7 @@ ROWS = {
     "0007": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS,
     "0008": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
     "0009": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
+    "0010": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED + _PUSHED,
 }
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"

@@ -48,7 +48,7 @@ async def test_a_post_goes_through_four_processes(tmp_path: Path, redis_url: str
         (got,) = await receiver.got(1)
         assert got.event["type"] == "claim.new"
         (mention,) = (await started[0].until("/mentions", lambda page: bool(page["items"])))["items"]
-        assert mention["platform_id"] == "1"
+        assert mention["platform_id"] == "127.0.0.1#1"
 
 
 async def test_a_rolling_restart_of_workers_and_senders_loses_nothing(tmp_path: Path, redis_url: str, store_url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons
+from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons, websub
 from monitor.api.access import Access
 from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness, RegisterNow
 from monitor.api.problems import problems
@@ -66,6 +66,8 @@ def make_app(
             web.get("/alerts.atom", atom.get_feed),
             web.get("/live", live.get_live, allow_head=False),
             web.get("/api/v1/live", live.get_live, allow_head=False),
+            web.get(f"{websub.PREFIX}{{token}}", websub.get_callback, allow_head=False),
+            web.post(f"{websub.PREFIX}{{token}}", websub.post_callback),
             web.get("/api/v1/openapi.json", openapi.get_openapi),
             web.get("/api/v1/mentions", lists.get_mentions),
             web.post("/api/v1/mentions", actions.post_mentions),

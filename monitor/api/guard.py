@@ -21,6 +21,7 @@ COOKIE = "exowatch_login"
 _LEAVE = "/logout"  # which anybody may who came in
 OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_FOLDER = "/static/"  # the program's own style and script, which the form to log in needs
+_CALLBACKS = "/websub/"  # for hubs, which know neither token nor loopback names; each address is a secret of its own
 _TOKEN_IN_QUERY = frozenset({"/live", "/api/v1/live", "/alerts.atom"})
 _WANTED = {"WWW-Authenticate": 'Bearer realm="exowatch"'}
 _CONTENT_POLICY = (
@@ -35,7 +36,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     access = request.app[ACCESS]
     if (request.content_length or 0) > request.client_max_size:  # at once, and not when so much has come
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
-    if not access.locked:
+    if not access.locked and not request.path.startswith(_CALLBACKS):
         _check_host(request)
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         _check_origin(request)
@@ -65,7 +66,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def _is_open(request: web.Request) -> bool:
-    return request.path in OPEN or request.path.startswith(_OPEN_FOLDER)
+    return request.path in OPEN or request.path.startswith((_OPEN_FOLDER, _CALLBACKS))
 
 
 def _caller(request: web.Request, access: Access) -> Caller | None:

@@ -44,7 +44,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await _with_known_errors(request, handler)
     except (StoreUnavailable, StreamUnavailable) as error:
         which = "database" if isinstance(error, StoreUnavailable) else "stream"
-        log.warning(f"the {which} is not available", error=str(error), path=request.path)
+        log.warning(f"the {which} is not available", error=str(error), path=_route(request))
         return problem(503, f"the {which} cannot be reached at the moment; try again", {"Retry-After": "5"})
     except web.HTTPException as error:
         if error.status < 400:
@@ -53,8 +53,14 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except ConnectionError:
         raise  # the client went away; there is nobody to tell
     except Exception:
-        log.exception("a request failed", method=request.method, path=request.path)
+        log.exception("a request failed", method=request.method, path=_route(request))
         return problem(500, "something went wrong inside; the log of the daemon says what")
+
+
+def _route(request: web.Request) -> str:
+    """Where a request went, as the log may say it: some addresses hold what opens them."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else request.path
 
 
 async def _with_known_errors(request: web.Request, handler: Handler) -> web.StreamResponse:

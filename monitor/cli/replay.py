@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.daemon import opened
+from monitor.edits import Record
 from monitor.forgotten import Forgotten
 from monitor.intake import Intake, Offered, keys_of, pseudonyms_of
 from monitor.post_files import Row, read_posts
@@ -65,7 +66,8 @@ async def _offer_all(settings: Settings, rows: Iterator[Row], source: str) -> tu
     topic = load_topic(settings.topic_folder)
     offered, bad = Offered(), 0
     async with opened(settings, own=False) as (stream, database):
-        intake = Intake(stream, topic.keywords, pseudonyms_of(settings), Forgotten(database, keys_of(settings)[0]))
+        forgotten = Forgotten(database, keys_of(settings)[0])
+        intake = Intake(stream, topic.keywords, pseudonyms_of(settings), forgotten, Record(stream, database))
         batch: list[Post] = []
         for row in rows:
             if row.post is not None:

@@ -139,6 +139,31 @@ class Verifies(Protocol):
         ...
 
 
+class Hub(msgspec.Struct, frozen=True):
+    """Where a feed says that others are told at once of what is new in it, and by which address the feed goes there.
+
+    `private`: whether the hub may have an address that is not public, which it may where the feed has one.
+    """
+
+    url: str
+    topic: str
+    private: bool = False
+
+
+@runtime_checkable
+class Pushed(Protocol):
+    """A polled collector to which a hub may push as well (WebSub). It is polled all the same."""
+
+    @property
+    def hub(self) -> Hub | None:
+        """The hub that the source named at the last poll; None where it names none, or is not to push."""
+        ...
+
+    def pushed(self, body: bytes, content_type: str, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """What a hub sent, in batches as of a poll. Never runs beside a poll. Raises SourceError."""
+        ...
+
+
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """What a source can do with the credentials that it has: `works` in a few words, and which are `missing` and how to get them.
 

@@ -130,12 +130,12 @@ def _event(
     if commit.operation == "delete":
         return Event(us, seq, did, commit.rev, uri, gone=True)
     edited = commit.operation == "update"
-    post = None if commit.record is None else _post(uri, did, commit.rkey, commit.record, us // 1000, source)
+    post = None if commit.record is None else _post(uri, did, commit.rkey, commit.record, us // 1000, source, edited)
     # A picture alone is no post here; and where an edit took the words away, they are to go here too.
     return Event(us, seq, did, commit.rev, uri, post, edited, gone=edited and post is None)
 
 
-def _post(uri: str, did: str, key: str, record: _Record, heard: int, source: str) -> Post | None:
+def _post(uri: str, did: str, key: str, record: _Record, heard: int, source: str, edited: bool) -> Post | None:
     text = compose_text(None, record.text) if isinstance(record.text, str) else ""
     if not text:
         return None
@@ -149,6 +149,7 @@ def _post(uri: str, did: str, key: str, record: _Record, heard: int, source: str
         created_at=_made(record.created, heard),
         lang=langs[0] if isinstance(langs, list) and langs and isinstance(langs[0], str) else None,
         source=source,
+        edited=edited,
     )
 
 

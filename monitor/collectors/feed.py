@@ -7,7 +7,8 @@ is not sent again, an edited one is, under the same id. Validators (ETag, Last-M
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -15,23 +16,32 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError
+from monitor import words
+from monitor.collectors.base import Access, Batch, Gap, Hub, Kind, SourceError
 from monitor.collectors.budget import Budgets
-from monitor.collectors.feed_parse import Entry, Request
+from monitor.collectors.feed_parse import Entry, Request, Result
 from monitor.collectors.feed_process import parse_apart
-from monitor.collectors.http import Answer, Fetcher, fresh_for, refusal
+from monitor.collectors.http import Answer, Fetcher, fresh_for, rebased, refusal
 from monitor.settings import FeedSource
 from monitor.words import Post
 
 BATCH = 500
 REMEMBERED = 1_000  # entries beyond those in the feed now, so that one that comes back is known
 SIGHTINGS = 3  # of the same permanent redirect before it is believed
+PUSHED_TIMES = 4  # the interval, between polls of a feed whose hub has left nothing out lately
+PUSHED_LONGEST_S = 3_600.0
+LOCAL_BELOW = 20  # characters of an id
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _log = structlog.get_logger()
 State = TypeVar("State", bound=msgspec.Struct)
 
 
 class FeedState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the reading of one feed got to. `seen` maps a hash of an entry's id to a hash of what was last sent of it."""
+    """Where the reading of one feed got to.
+
+    `seen` maps a hash of an entry's id to a hash of what was last sent of it. `pushed` is the same for what a hub sent since the
+    last poll; `trusted` says that the hub has left nothing out lately.
+    """
 
     url: str = ""
     etag: str | None = None
@@ -40,6 +50,14 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     moved: str | None = None
     sightings: int = 0
     seen: dict[str, str] = {}
+    hub: Hub | None = None
+    pushed: dict[str, str] = {}
+    trusted: bool = False
+
+    @property
+    def known(self) -> dict[str, str]:
+        """All that was sent, by polls and pushes."""
+        return self.pushed | {name: sent for name, sent in self.seen.items() if name not in self.pushed}
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +76,7 @@ class FeedReader:
         self._fetcher = fetcher
         self._url = url
         self._platform = platform
+        self._host = (urlsplit(url).hostname or "").removeprefix("www.")[:200]
         self._source = source
         self._reddit = reddit
 
@@ -71,21 +90,39 @@ class FeedReader:
         if answer.status == 304 or digest == state.body:
             yield Reading(posts=[], state=state if answer.status == 304 else _validated(state, answer, digest), wait=wait)
             return
-        entries = await self._entries(answer)
+        result = await self._parsed(answer.body, answer.headers.get("Content-Type", ""), answer.url)
+        known = state.known
+        there = [self._post(entry, known) for entry in result.entries]
+        names = [_name(post) for post in there]
         gap: Gap | None = None
-        if state.body and entries and not any(_digest(entry.id.encode(), 8) in state.seen for entry in entries):
+        # Where a hub has pushed all that is in the feed now, nothing is missing although all of it is new since the last poll.
+        if state.body and there and not any(name in state.seen for name in names) and any(name not in known for name in names):
             gap = Gap(cause="none of the feed's entries was there at the last poll; a shorter interval helps")
-            _log.warning("possible gap", source=self._source, entries=len(entries))
-        posts = [self._post(entry) for entry in reversed(entries)]
-        posts = [post for post in posts if state.seen.get(_digest(post.id.encode(), 8)) != post.version[:12]]
-        done = _validated(state, answer, digest)
+            _log.warning("possible gap", source=self._source, entries=len(there))
+        posts = _unsent(there, known)
+        done = msgspec.structs.replace(
+            _validated(state, answer, digest), hub=_hub(answer, result), pushed={}, trusted=state.trusted and not posts
+        )
         while len(posts) > BATCH:
             part, posts = posts[:BATCH], posts[BATCH:]
             state = msgspec.structs.replace(state, seen=_remember(part, state.seen))
             yield Reading(posts=part, state=state, gap=gap)
             gap = None
-        seen = _remember([self._post(entry) for entry in entries], state.seen)
+        seen = _remember(there, state.known)
         yield Reading(posts=posts, state=msgspec.structs.replace(done, seen=seen), wait=wait, gap=gap)
+
+    async def read_pushed(self, body: bytes, content_type: str, state: FeedState) -> AsyncIterator[Reading]:
+        """What a hub sent, which may be a slice of the feed, read as `read` does. Raises SourceError."""
+        result = await self._parsed(body, content_type, self._url)
+        if state.url != self._url:
+            state = FeedState(url=self._url, seen=state.seen)
+        posts = _unsent([self._post(entry, state.known) for entry in result.entries], state.known)
+        for start in range(0, len(posts), BATCH):
+            part = posts[start : start + BATCH]
+            state = msgspec.structs.replace(state, pushed=_remember(part, state.pushed), trusted=True)
+            yield Reading(posts=part, state=state)
+        if not posts:
+            yield Reading(posts=[], state=msgspec.structs.replace(state, trusted=True))
 
     async def _fetch(self, state: FeedState) -> tuple[Answer, FeedState]:
         """The answer (200 or 304) and what it teaches about the feed's address."""
@@ -112,19 +149,19 @@ class FeedReader:
         moved = answer.moved if answer.moved and len(answer.moved) <= 2048 and answer.moved.isascii() else None
         return answer, msgspec.structs.replace(state, moved=moved, sightings=sightings)
 
-    async def _entries(self, answer: Answer) -> list[Entry]:
-        content_type = answer.headers.get("Content-Type", "")[:200].encode("ascii", "ignore").decode()
-        result = await parse_apart(answer.body, Request(url=answer.url, content_type=content_type, reddit=self._reddit))
+    async def _parsed(self, body: bytes, content_type: str, url: str) -> Result:
+        content_type = content_type[:200].encode("ascii", "ignore").decode()
+        result = await parse_apart(body, Request(url=url, content_type=content_type, reddit=self._reddit))
         if result.error:
             raise SourceError(f"the address of {self._source} gives {result.error}; check the url")
         if result.left_out:
             _log.warning("feed is too long", source=self._source, left_out=result.left_out)
-        return result.entries
+        return result
 
-    def _post(self, entry: Entry) -> Post:
+    def _post(self, entry: Entry, known: Mapping[str, str]) -> Post:
         return Post(
             platform=self._platform,
-            id=entry.id,
+            id=self._id(entry.id, known),
             text=entry.text,
             url=entry.url,
             author=entry.author,
@@ -133,12 +170,24 @@ class FeedReader:
             source=self._source,
         )
 
+    def _id(self, own: str, known: Mapping[str, str]) -> str:
+        """The entry's id among all feeds: with the feed's host in front where others may well count 1, 2, 3 too.
+
+        What was sent without the host, by an earlier exowatch, keeps the name that it has on record.
+        """
+        if self._reddit or not _is_local(own) or _digest(own.encode(), 8) in known:
+            return own
+        return f"{self._host}#{own}"
+
 
 class FeedCollector:
     """A source of kind `feed`."""
 
     def __init__(self, source: FeedSource) -> None:
         self._interval = source.interval
+        self._base_url = source.base_url
+        self._may_push = source.websub
+        self._hub: Hub | None = None
         self._fetcher = Fetcher(base_url=source.base_url, user_agent=source.user_agent)
         self._reader = FeedReader(
             self._fetcher,
@@ -151,12 +200,28 @@ class FeedCollector:
     async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """One conditional fetch; see `Collector.poll`."""
         async for reading in self._reader.read(read_cursor(cursor, FeedState)):
+            self._hub = reading.state.hub
+            least = self._interval * (PUSHED_TIMES if self.hub and reading.state.trusted else 1)
+            wait = max(reading.wait or 0.0, min(least, max(self._interval, PUSHED_LONGEST_S)))
             yield Batch(
                 posts=reading.posts,
                 cursor=msgspec.json.encode(reading.state).decode(),
-                wait=reading.wait if reading.wait is not None and reading.wait > self._interval else None,
+                wait=wait if wait > self._interval else None,
                 gap=reading.gap,
             )
+
+    @property
+    def hub(self) -> Hub | None:
+        """The feed's hub, under the source's `base_url` where it has one; see `Pushed`."""
+        if self._hub is None or not self._may_push:
+            return None
+        base = self._base_url
+        return Hub(rebased(self._hub.url, base), self._hub.topic, self._hub.private or base is not None)
+
+    async def pushed(self, body: bytes, content_type: str, cursor: str | None) -> AsyncGenerator[Batch, None]:
+        """What a hub sent; see `Pushed`."""
+        async for reading in self._reader.read_pushed(body, content_type, read_cursor(cursor, FeedState)):
+            yield Batch(posts=reading.posts, cursor=msgspec.json.encode(reading.state).decode())
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -196,8 +261,32 @@ def _validated(state: FeedState, answer: Answer, digest: str) -> FeedState:
     return msgspec.structs.replace(state, etag=etag, modified=modified, body=digest)
 
 
+def _name(post: Post) -> str:
+    return _digest(post.id.encode(), 8)
+
+
+def _unsent(there: Sequence[Post], known: Mapping[str, str]) -> list[Post]:
+    """The posts (newest first) that were not sent as they are now, the last one of the feed first."""
+    new = [post for post in reversed(there) if known.get(_name(post)) != post.version[:12]]
+    return [msgspec.structs.replace(post, edited=_name(post) in known) for post in new]
+
+
+def _is_local(own: str) -> bool:
+    """Whether an id may well be used by other feeds too: a short one that is no URI and no UUID."""
+    return len(own) < LOCAL_BELOW and not _URI.match(own)
+
+
+def _hub(answer: Answer, result: Result) -> Hub | None:
+    """Where the feed is pushed from: what the headers say goes before what the feed says."""
+    links = answer.links
+    url, topic = (links["hub"], links.get("self")) if "hub" in links else (result.hub, result.topic)
+    if not url or urlsplit(url).scheme not in ("http", "https") or len(url) > words.MAX_URL:
+        return None
+    return Hub(url, (topic or result.topic or answer.url)[: words.MAX_URL], answer.private)
+
+
 def _remember(posts: list[Post], seen: dict[str, str]) -> dict[str, str]:
     """`seen` with these posts in front, and as many older ones as are worth keeping."""
-    fresh = {_digest(post.id.encode(), 8): post.version[:12] for post in posts}
+    fresh = {_name(post): post.version[:12] for post in posts}
     older = ((key, value) for key, value in seen.items() if key not in fresh)
     return fresh | dict(islice(older, REMEMBERED))

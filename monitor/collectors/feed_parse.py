@@ -17,7 +17,7 @@ import math
 import re
 import resource
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -52,48 +52,60 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`error` says in a few words why there is nothing; `left_out` counts entries beyond MAX_ENTRIES."""
+    """`error` says in a few words why there is nothing; `left_out` counts entries beyond MAX_ENTRIES.
+    `hub` and `topic`: where the feed is pushed from (WebSub), and as what."""
 
     entries: list[Entry] = []
     error: str | None = None
     left_out: int = 0
+    hub: str | None = None
+    topic: str | None = None
 
 
 def parse(body: bytes, request: Request) -> Result:
     """The entries of `body`, in its own order, each id once (the first wins), those without any text left out."""
     if not body.strip(b"\0\t\r\n \xef\xbb\xbf"):
         return Result(error="an empty answer, not a feed")
-    if _looks_like_json(body, request.content_type):
-        found, error = _json_entries(body, request)
-    else:
-        found, error = _xml_entries(body, request)
-    if error:
-        return Result(error=error)
+    found = (_json_feed if _looks_like_json(body, request.content_type) else _xml_feed)(body, request)
+    if found.error:
+        return Result(error=found.error)
     entries: dict[str, Entry] = {}
-    for entry in found:
+    for entry in found.entries:
         if entry is not None:
             entries.setdefault(entry.id, entry)
     kept = list(entries.values())
-    return Result(entries=kept[:MAX_ENTRIES], left_out=max(0, len(kept) - MAX_ENTRIES))
+    left_out = max(0, len(kept) - MAX_ENTRIES)
+    return Result(entries=kept[:MAX_ENTRIES], left_out=left_out, hub=found.hub, topic=found.topic)
+
+
+class _Found(NamedTuple):
+    """What a body holds, or why it is no feed."""
+
+    entries: list[Entry | None]
+    error: str | None = None
+    hub: str | None = None
+    topic: str | None = None
 
 
 # XML
 
 
-def _xml_entries(body: bytes, request: Request) -> tuple[list[Entry | None], str | None]:
+def _xml_feed(body: bytes, request: Request) -> _Found:
     problem = _prolog_problem(body, request.content_type)
     if problem:
-        return [], problem
+        return _Found([], problem)
     import feedparser  # noqa: PLC0415 - a tenth of a second that JSON Feeds and the daemon itself do not need
 
     headers = {"content-type": request.content_type} if request.content_type else {}
     # Bytes in a stream: a `str` would be taken for an address, or for the name of a local file.
     parsed = feedparser.parse(io.BytesIO(body), response_headers=headers)
     if not parsed.get("version"):
-        return [], "not a feed but an HTML page" if b"<html" in body[:4096].lower() else "not a feed"
+        return _Found([], "not a feed but an HTML page" if b"<html" in body[:4096].lower() else "not a feed")
     language = _text(parsed.feed.get("language"))
     convert = _reddit_entry if request.reddit else _xml_entry
-    return [convert(entry, request.url, language) for entry in parsed.entries[: MAX_ENTRIES * 2]], None
+    entries = [convert(entry, request.url, language) for entry in parsed.entries[: MAX_ENTRIES * 2]]
+    links = {link.get("rel"): _text(link.get("href")) for link in reversed(parsed.feed.get("links", [])[:100])}
+    return _Found(entries, hub=_web_address(links.get("hub"), request.url), topic=_web_address(links.get("self"), request.url))
 
 
 def _prolog_problem(body: bytes, content_type: str) -> str | None:
@@ -223,15 +235,24 @@ def _looks_like_json(body: bytes, content_type: str) -> bool:
     return start.startswith((b"{", b"[")) or ("json" in content_type.lower() and not start.startswith(b"<"))
 
 
-def _json_entries(body: bytes, request: Request) -> tuple[list[Entry | None], str | None]:
+def _json_feed(body: bytes, request: Request) -> _Found:
     try:
         feed = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError):
-        return [], "not a feed: JSON that cannot be read"
+        return _Found([], "not a feed: JSON that cannot be read")
     items = feed.get("items") if isinstance(feed, dict) else None
     if not isinstance(items, list) or "jsonfeed.org" not in str(feed.get("version"))[:100]:
-        return [], "not a feed but other JSON"
-    return [_json_entry(item, feed, request.url) for item in items[: MAX_ENTRIES * 2] if isinstance(item, dict)], None
+        return _Found([], "not a feed but other JSON")
+    entries = [_json_entry(item, feed, request.url) for item in items[: MAX_ENTRIES * 2] if isinstance(item, dict)]
+    topic = _web_address(_text(feed.get("feed_url")), request.url)
+    return _Found(entries, hub=_web_address(_json_hub(feed.get("hubs")), request.url), topic=topic)
+
+
+def _json_hub(hubs: Any) -> str | None:
+    for hub in hubs[:20] if isinstance(hubs, list) else ():
+        if isinstance(hub, dict) and str(hub.get("type")).lower() == "websub" and _text(hub.get("url")):
+            return _text(hub.get("url"))
+    return None
 
 
 def _json_entry(item: dict[str, Any], feed: dict[str, Any], base: str) -> Entry | None:

@@ -7,9 +7,11 @@ a public address to a private one. Bodies are bounded before and after decompres
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -30,6 +32,7 @@ TIMEOUT = 30.0  # seconds for one address, redirects and body included
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PIECE = 64 * 1024
+_RELATION = re.compile(r""";\s*rel\s*=\s*(?:"([^"]{1,200})"|([^\s",;]{1,200}))""", re.I)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     url: str
     moved: str | None = None
+    links: Mapping[str, str] = {}  # of its Link headers: address by relation, the first of each
+    private: bool = False  # whether it came from an address that is not public
 
 
 class Fetcher:
@@ -69,13 +74,23 @@ class Fetcher:
 
         `member` and `spend` as in `Budget.take`.
         """
-        return await self._ask(url, dict(headers or {}), None, member, spend)
+        return await self._ask(url, dict(headers or {}), None, member, spend, True)
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, member: str = "", **spend: float
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        private: bool = True,
+        member: str = "",
+        **spend: float,
     ) -> Answer:
-        """The answer to a POST, as in `get`. A redirect is not followed: it is the answer."""
-        return await self._ask(url, dict(headers or {}), body, member, spend)
+        """The answer to a POST, as in `get`. A redirect is not followed: it is the answer.
+
+        `private`: whether the address may be private: not where somebody else than the operator named it.
+        """
+        return await self._ask(url, dict(headers or {}), body, member, spend, private)
 
     async def close(self) -> None:
         """Closes the connections; the next `get` would open new ones."""
@@ -84,13 +99,13 @@ class Fetcher:
         self._sessions.clear()
 
     async def _ask(
-        self, url: str, headers: dict[str, str], body: bytes | None, member: str, spend: Mapping[str, float]
+        self, url: str, headers: dict[str, str], body: bytes | None, member: str, spend: Mapping[str, float], private: bool
     ) -> Answer:
         if self._budget is not None:
             await self._budget.take(member=member, **spend)
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._follow(url, headers, body)
+                answer = await self._follow(url, headers, body, private)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if self._budget is not None:
                 await self._budget.failed()
@@ -99,8 +114,8 @@ class Fetcher:
             await self._budget.answered(answer.status, answer.headers)
         return answer
 
-    async def _follow(self, url: str, headers: dict[str, str], data: bytes | None) -> Answer:
-        permanent, private_allowed, here = True, True, url
+    async def _follow(self, url: str, headers: dict[str, str], data: bytes | None, private_allowed: bool) -> Answer:
+        permanent, here = True, url
         for hop in range(MAX_REDIRECTS + 1):
             response, private_allowed = await self._open(here, headers, private_allowed, data)
             async with response:
@@ -108,7 +123,15 @@ class Fetcher:
                 if response.status not in _REDIRECTS or not location or data is not None:
                     body = await self._body(response, here)
                     moved = here if hop and permanent else None
-                    return Answer(status=response.status, headers=response.headers, body=body, url=here, moved=moved)
+                    return Answer(
+                        status=response.status,
+                        headers=response.headers,
+                        body=body,
+                        url=here,
+                        moved=moved,
+                        links=_links(response.headers.getall("Link", []), here),
+                        private=private_allowed,
+                    )
             permanent = permanent and response.status in (301, 308)
             there = urljoin(here, location)
             if urlsplit(there).scheme not in ("http", "https"):
@@ -156,6 +179,21 @@ class Fetcher:
                 )
         unpacker.finish()
         return bytes(body)
+
+
+def _links(headers: Sequence[str], base: str) -> dict[str, str]:
+    """Addresses by relation, of Link headers; the first of each relation."""
+    found: dict[str, str] = {}
+    for part in ",".join(headers)[:8_000].split("<")[1:33]:
+        target, _, rest = part.partition(">")
+        relation = _RELATION.search(rest)
+        if relation is None:
+            continue
+        with contextlib.suppress(ValueError):
+            address = urljoin(base, target.strip())
+            for name in (relation[1] or relation[2]).lower().split():
+                found.setdefault(name, address)
+    return found
 
 
 class BoundedResponse(aiohttp.ClientResponse):

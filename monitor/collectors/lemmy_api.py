@@ -141,7 +141,9 @@ def view_of(view: Mapping[str, Any], source: str) -> tuple[Post | None, str | No
     if not (words := compose_text(title, body)[:MAX_TEXT]):
         return None, None, made
     author = _author(mapping(view.get("creator")))
-    return Post(platform="lemmy", id=id_, text=words, url=id_, author=author, created_at=made, source=source), None, made
+    edited = bool(said.get("updated_at") or said.get("updated"))
+    post = Post(platform="lemmy", id=id_, text=words, url=id_, author=author, created_at=made, source=source, edited=edited)
+    return post, None, made
 
 
 def _author(creator: Mapping[str, Any]) -> str | None:

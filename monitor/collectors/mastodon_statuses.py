@@ -64,6 +64,7 @@ def status_of(raw: Any, server: str, source: str) -> Status | None:
             created_at=_moment(_text(raw.get("created_at"))),
             lang=_text(raw.get("language")) or None,
             source=source,
+            edited=bool(_text(raw.get("edited_at"))),
         ),
         _text(raw.get("edited_at"))[:40],
     )

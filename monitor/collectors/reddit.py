@@ -128,7 +128,8 @@ class RedditCollector:
         if listing.whole and not met and read >= DEPTH - PAGE:
             gap = Gap(cause=f"/{name} of r/{self._together} moved on by more than the {read} posts that Reddit lists")
             _log.warning("possible gap", source=self._source.name, listing=name, read=read)
-        posts = [post for post in reversed(found.values()) if listing.seen.get(post.id) != post.version[:8]]
+        new = [post for post in reversed(found.values()) if listing.seen.get(post.id) != post.version[:8]]
+        posts = [msgspec.structs.replace(post, edited=post.edited or post.id in listing.seen) for post in new]
         return posts, time.time() if to_the_end else listing.whole, gap, late if listing.whole else 0
 
     async def _page(self, name: str, after: str | None) -> tuple[list[Any], str | None]:
@@ -232,6 +233,7 @@ def post_of(data: dict[str, Any], source: str) -> Post | None:
         author=reddit_text.author_of(_string(data.get("author"))),
         created_at=_moment(data.get("created_utc")),
         source=source,
+        edited=bool(data.get("edited")),
     )
 
 

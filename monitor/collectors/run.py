@@ -12,14 +12,15 @@ import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.collectors.base import Batch, Collector, Gap, Refills, SourceError, Span, Streamer, Verifies
+from monitor.collectors.base import Batch, Collector, Gap, Hub, Pushed, Refills, SourceError, Span, Streamer, Verifies
 from monitor.collectors.publish import TROUBLE_S, Publisher
 from monitor.collectors.verify import verify
+from monitor.collectors.websub import note_hub
 from monitor.intake import Intake
 from monitor.pause import either, pause, until
 from monitor.settings import Endpoint, Source
 from monitor.settings.duties import Duty
-from monitor.store import Database, StoreUnavailable, coverage, sources
+from monitor.store import Database, StoreUnavailable, coverage, sources, websub
 from monitor.store.coverage import OpenGap
 from monitor.stream import Signal, Stream, StreamUnavailable
 from monitor.words import SourceState, now_ms, public_id
@@ -36,6 +37,7 @@ SETTLED_S = 30.0  # a connection that followed a failure has to live for so long
 FLUSH_EVERY_S = 1.0  # how often what was heard is written down
 REFILL_EVERY_S = 60.0
 VERIFY_EVERY_S = 60.0
+PUSH_LOOK_S = 30.0  # at most until a push is read of which no signal came
 
 
 class SourceWatch:
@@ -52,8 +54,13 @@ class SourceWatch:
         max_age_s: float,
         endpoints: Sequence[Endpoint] = (),
         duty: Duty | None = None,
+        public_url: str = "",
     ) -> None:
+        """`public_url`: where hubs reach this daemon; empty: nothing is pushed."""
         self._source = source
+        self._public_url = public_url
+        self._noted: tuple[Hub | None] | None = None
+        self._pushed = asyncio.Event()
         self._duty = duty or Duty()
         self._collector = collector
         self._stream = stream
@@ -81,12 +88,65 @@ class SourceWatch:
                         self._log.warning("waiting for a server", error=str(error))
                         wait = TROUBLE_S
                     if wait is None:
+                        await self._note_hub(None)
                         return
-                    await pause(stop, wait)
+                    await self._rest(stop, wait)
             finally:
                 over.set()
                 await asyncio.gather(*beside, return_exceptions=True)
                 await self._collector.close()
+
+    def wake(self) -> None:
+        """Says that a hub has pushed something of this source."""
+        self._pushed.set()
+
+    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
+        """Until it is time for the next poll. What a hub pushes meanwhile is read at once."""
+        over = time.monotonic() + seconds
+        while self._public_url and isinstance(self._collector, Pushed) and not stop.is_set():
+            self._pushed.clear()
+            look = PUSH_LOOK_S
+            try:
+                await self._read_pushes(self._collector, stop)
+            except _StoppedError:
+                return
+            except (StreamUnavailable, StoreUnavailable) as error:
+                self._log.warning("pushes wait for a server", error=str(error))
+                look = TROUBLE_S
+            left = over - time.monotonic()
+            if left <= 0:
+                return
+            async with either(stop, self._pushed) as woken:
+                await pause(woken, min(left, look))
+        await pause(stop, over - time.monotonic())
+
+    async def _note_hub(self, hub: Hub | None) -> None:
+        """Has the source subscribed at the hub that it names now, and at no other."""
+        if self._public_url and self._noted != (hub,):
+            await note_hub(self._database, self._source.name, hub, self._public_url)
+            self._noted = (hub,)
+
+    async def _read_pushes(self, collector: Pushed, stop: asyncio.Event) -> None:
+        """Publishes what hubs pushed. What cannot be read is let go of: the next poll brings it."""
+        while not stop.is_set():
+            async with self._database.read() as connection:
+                push = await websub.next_push(connection, self._source.name)
+            if push is None:
+                return
+            try:
+                cursor = await self._stream.cursor(self._source.name)
+                async with aclosing(collector.pushed(push.body, push.content_type, cursor)) as batches:
+                    while (batch := await _next(batches, stop)) is not None:
+                        await self._publisher.take(batch, stop, until=now_ms())
+            except (StreamUnavailable, StoreUnavailable, _StoppedError):
+                raise
+            except SourceError as error:
+                self._log.warning("a push cannot be read", error=str(error))
+            except Exception:
+                self._log.exception("unexpected error in reading a push")
+            await self._publisher.flush(stop)
+            async with self._database.write() as connection:
+                await websub.read(connection, push)
 
     async def _once(self, stop: asyncio.Event) -> float | None:
         """One poll, or one connection; seconds until the next, or None where there is to be none."""
@@ -117,6 +177,8 @@ class SourceWatch:
         self._publisher.covers(Span(until=began))
         await self._publisher.flush(stop)
         await self._succeeded()
+        if isinstance(collector, Pushed):
+            await self._note_hub(collector.hub)
         return wait
 
     async def _listen(self, streamer: Streamer, stop: asyncio.Event) -> float:

@@ -22,6 +22,7 @@ from monitor.settings.values import (
     Folder,
     ModelName,
     Name,
+    PublicUrl,
     RedisUrl,
     Retention,
     Secret,
@@ -55,6 +56,7 @@ class Api(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     token: Secret = SecretStr("")
     rate_limit: int = Field(default=6_000, ge=0, le=1_000_000)  # requests a minute and token; 0: no limit
+    public_url: PublicUrl = ""
 
 
 class Privacy(Section):

@@ -138,6 +138,15 @@ def _api_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _public_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError('write the address by which others reach this daemon, such as "https://watch.example.org", or ""')
+    return value.rstrip("/")
+
+
 def _api_key(key: SecretStr) -> SecretStr:
     if not all("!" <= char <= "~" for char in key.get_secret_value()):
         raise ValueError("a key is printable ASCII without blanks, since it is sent in a header")
@@ -150,6 +159,7 @@ Timeout = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_time
 Retention = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_retention)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 ApiKey = Annotated[SecretStr, BeforeValidator(read_secret), AfterValidator(_api_key)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
 HiddenUrl = Annotated[str, BeforeValidator(read_secret)]

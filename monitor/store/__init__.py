@@ -33,6 +33,7 @@ from monitor.store import (
     texts,
     verdicts,
     watching,
+    websub,
 )
 from monitor.store.database import Database, StoreError, StoreUnavailable
 from monitor.store.filters import FilterError, Filters, parse_filters
@@ -71,4 +72,5 @@ __all__ = [
     "texts",
     "verdicts",
     "watching",
+    "websub",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +31,16 @@ async def page(connection: AsyncConnection, filters: Filters) -> Page[Mention]:
     items = await load(connection, numbers[: filters.limit])
     more = len(numbers) > filters.limit
     return Page(items=items, next=make_cursor(numbers[filters.limit - 1]) if more else None)
+
+
+async def on_record(connection: AsyncConnection, posts: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the posts (platform, its id there) that are on record with their text."""
+    found: set[tuple[str, str]] = set()
+    for platform in sorted({platform for platform, _ in posts}):
+        ids = [id_ for at, id_ in posts if at == platform]
+        which = (mention.c.platform == platform, mention.c.platform_id.in_(ids), mention.c.state.in_(("live", "edited")))
+        found |= {(platform, id_) for id_ in (await connection.execute(select(mention.c.platform_id).where(*which))).scalars()}
+    return found
 
 
 async def find(connection: AsyncConnection, name: str) -> Mention | None:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.types import JSON
 
 from monitor.store.tables import metadata
@@ -101,3 +113,32 @@ sweep = Table(
     Column("upto", BigInteger, nullable=False),
     PrimaryKeyConstraint("name", "step"),
 )
+
+# Subscriptions at the hubs of feeds, by the last part of the callback's address, which only the hub knows.
+websub = Table(
+    "websub",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("private", Boolean, nullable=False),  # whether the hub may have a private address
+    Column("secret", Text, nullable=False),  # what the hub signs with
+    Column("state", Text, nullable=False),  # asked | subscribed | denied | leaving
+    Column("attempts", Integer, nullable=False, server_default="0"),  # since the hub last confirmed
+    Column("next_ms", BigInteger, nullable=False),  # when the hub is to be asked again
+    Column("until_ms", BigInteger),  # the end of the lease
+)
+Index(None, websub.c.source)
+
+# What hubs pushed: only until it is read.
+websub_push = Table(
+    "websub_push",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+Index(None, websub_push.c.source, websub_push.c.id)

@@ -42,6 +42,7 @@ class FeedServer(ScriptedServer):
         self.pages: dict[str, Reply] = {}
         self.headers: dict[str, str] = {}
         self.language = "en"
+        self.hub = ""  # the hub that the feed names
 
     @property
     def url(self) -> str:
@@ -51,9 +52,10 @@ class FeedServer(ScriptedServer):
     def xml(self) -> str:
         """The feed as it is now."""
         items = "".join(entry.xml() for entry in self.entries)
+        links = f'<link xmlns="http://www.w3.org/2005/Atom" rel="hub" href="{self.hub}"/>' if self.hub else ""
         return (
             '<?xml version="1.0" encoding="utf-8"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elements/1.1/"><channel>'
-            f"<title>A feed</title><link>https://feed.test/</link><language>{self.language}</language>{items}</channel></rss>"
+            f"<title>A feed</title><link>https://feed.test/</link><language>{self.language}</language>{links}{items}</channel></rss>"
         )
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
