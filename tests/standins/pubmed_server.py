@@ -65,8 +65,9 @@ class Paper:
             <PubmedData><History><PubMedPubDate PubStatus="entrez"><Year>{day.year}</Year><Month>{day.month}</Month>
             <Day>{day.day}</Day></PubMedPubDate></History>
             <ArticleIdList><ArticleId IdType="pubmed">{self.pmid}</ArticleId>{own}</ArticleIdList>
-            <ReferenceList><Reference><ArticleIdList><ArticleId IdType="doi">10.1/another</ArticleId></ArticleIdList></Reference>
-            </ReferenceList></PubmedData></PubmedArticle>"""
+            <ReferenceList><Reference><ArticleIdList>
+            <ArticleId IdType="doi">10.5555/bread.(7)</ArticleId></ArticleIdList></Reference></ReferenceList>
+            </PubmedData></PubmedArticle>"""
 
 
 class PubMedServer(ScriptedServer):
