@@ -71,6 +71,16 @@ async def test_stories_and_comments_become_posts(site: HackerNewsServer, collect
     assert post.source == "hn"
 
 
+async def test_half_a_character_in_one_post_does_not_stand_in_the_way_of_the_others(
+    site: HackerNewsServer, collector: Collector
+) -> None:
+    site.comment("serum, cut \ud83d", age=60)
+    site.comment("serum, whole", age=30)
+    found = [post.text for batch in await poll(collector) for post in batch.posts]
+    assert len(found) == 2
+    assert found[1] == "serum, whole"
+
+
 async def test_the_first_poll_says_how_far_back_it_covers(site: HackerNewsServer, collector: Collector) -> None:
     site.comment("serum", age=23 * 3600)
     site.comment("serum too old", age=25 * 3600)

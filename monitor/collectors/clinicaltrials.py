@@ -20,8 +20,8 @@ from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError, Span
 from monitor.collectors.budget import Budgets, Rate
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.html import one_line, tidy
-from monitor.collectors.http import MAX_LISTING, Answer, Fetcher
-from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, read_loose_json, recent, searches_of
+from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, read_json
+from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, recent, searches_of
 from monitor.collectors.wire import mapping, objects, text
 from monitor.notices import News
 from monitor.settings.sources.clinicaltrials import ClinicalTrialsSource
@@ -180,7 +180,7 @@ def _page(answer: Answer) -> dict[str, Any]:
         raise SourceError(
             f"ClinicalTrials.gov does not take the search: {one_line(answer.body[:2_000].decode('utf-8', 'replace'), 160)}"
         )
-    page = mapping(read_loose_json(answer))
+    page = mapping(read_json(answer))
     if not isinstance(page.get("studies"), list):
         raise SourceError(
             "ClinicalTrials.gov answers with JSON that is no list of studies; if this lasts, exowatch needs an update"

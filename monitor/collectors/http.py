@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -317,12 +318,19 @@ def refusal(answer: Answer) -> SourceError | None:
 
 
 def read_json(answer: Answer) -> Any:
-    """What the body of an answer holds. Raises SourceError for another status than 2xx, and for a body that is not JSON."""
+    """What the body of an answer holds. Raises SourceError for another status than 2xx, and for a body that is not JSON.
+
+    Halves of surrogate pairs and control characters are taken as they are: one hostile post must not stand in the way of all.
+    """
     if problem := refusal(answer):
         raise problem
     try:
         return msgspec.json.decode(answer.body)
     except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(answer.body, strict=False)
+    except (ValueError, RecursionError):
         what = "a web page" if answer.body.lstrip()[:1] == b"<" else "something"
         raise SourceError(f"{place(answer.url)} answers with {what} instead of data; it may block this address") from None
 

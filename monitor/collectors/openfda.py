@@ -22,8 +22,8 @@ from monitor.collectors.feed import read_cursor
 from monitor.collectors.feed_parse import Entry, Request
 from monitor.collectors.feed_process import parse_apart
 from monitor.collectors.html import html_to_text, one_line
-from monitor.collectors.http import Answer, Fetcher, refusal
-from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, read_loose_json, recent, searches_of
+from monitor.collectors.http import Answer, Fetcher, read_json, refusal
+from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, recent, searches_of
 from monitor.collectors.wire import mapping, objects, text
 from monitor.notices import News
 from monitor.settings.sources.openfda import OpenFDASource
@@ -240,7 +240,7 @@ def _results(answer: Answer) -> tuple[list[dict[str, Any]], int]:
         raise SourceError(f"openFDA does not accept the api_key; {mend}", permanent=True)
     if answer.status == 400 and code:
         raise SourceError(f"openFDA does not take the search: {one_line(text(said.get('message')), 160) or code}")
-    body = mapping(read_loose_json(answer))
+    body = mapping(read_json(answer))
     if not isinstance(body.get("results"), list):
         raise SourceError("openFDA answers with JSON that is no list of results; if this lasts, exowatch needs an update")
     total = mapping(mapping(body.get("meta")).get("results")).get("total")

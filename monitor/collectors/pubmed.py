@@ -20,9 +20,9 @@ from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError, Span
 from monitor.collectors.budget import Budgets, Rate
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.html import one_line
-from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, refusal
+from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, read_json, refusal
 from monitor.collectors.pubmed_articles import Article, news_of, read_articles
-from monitor.collectors.registers import Subject, day_ms, digest_of, first_day, read_loose_json, recent, searches_of
+from monitor.collectors.registers import Subject, day_ms, digest_of, first_day, recent, searches_of
 from monitor.collectors.wire import mapping, text
 from monitor.notices import News
 from monitor.settings.sources.pubmed import PubMedSource
@@ -231,7 +231,7 @@ def _refused(answer: Answer) -> None:
 def _result(answer: Answer) -> dict[str, Any]:
     """What a search found. Raises SourceError: also errors come under status 200."""
     _refused(answer)
-    whole = read_loose_json(answer)
+    whole = read_json(answer)
     result = mapping(mapping(whole).get("esearchresult"))
     if error := text(result.get("ERROR")) or text(mapping(whole).get("error")):
         raise SourceError(f"PubMed does not search: {one_line(error, 160)}")

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 from monitor.collectors.base import SourceError
-from monitor.collectors.http import Answer, read_json, refusal
 from monitor.topic import Topic
 
 Subject = Callable[[], Topic]  # the topic pack of the moment
@@ -63,14 +60,3 @@ def date_ms(text: str) -> int | None:
 def recent(keys: Sequence[str], before: Iterable[str], most: int) -> list[str]:
     """`before` with these keys in front, and at most `most` in all."""
     return list(islice(dict.fromkeys((*keys, *before)), most))
-
-
-def read_loose_json(answer: Answer) -> Any:
-    """As `read_json`, and also what it refuses: control characters as they are, halves of surrogate pairs. One record must not
-    stand in the way of all others."""
-    if problem := refusal(answer):
-        raise problem
-    try:
-        return json.loads(answer.body, strict=False)
-    except (ValueError, RecursionError):
-        return read_json(answer)
