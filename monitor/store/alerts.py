@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import Filters, make_cursor, number_range
@@ -14,6 +14,8 @@ from monitor.store.merged import of_present
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, claim, mention, mention_watch, occurrence
 from monitor.words import Alert, Page, public_id, rfc3339
+
+_ALERTS = select(alert).where(alert.c.id.in_(bindparam("numbers", expanding=True)))
 
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
@@ -78,7 +80,7 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
 
 async def load(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, Raised]:
     """The alerts with these stored ids and what they point to; those that are not there are left out."""
-    rows = await connection.execute(select(alert).where(alert.c.id.in_(numbers)))
+    rows = await connection.execute(_ALERTS, {"numbers": numbers})
     return {
         row.id: Raised(
             alert=alert_of(row),
@@ -87,7 +89,7 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int,
             occurrence=row.occurrence_n,
             subject=row.subject,
         )
-        for row in rows
+        for row in rows.all()
     }
 
 

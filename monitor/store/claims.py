@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
@@ -15,6 +15,15 @@ from monitor.store.own_claims import OWN, quotes_of
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
 from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
+
+# Made once: to put these together for a page or a batch takes longer than to run them.
+_IDS = bindparam("ids", expanding=True)
+_CLAIMS = select(claim).where(claim.c.id.in_(_IDS))
+_PLATFORMS = (
+    select(claim_platform)
+    .where(claim_platform.c.claim_id.in_(_IDS), claim_platform.c.mentions > 0)
+    .order_by(claim_platform.c.platform)
+)
 
 
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Claim]:
@@ -50,7 +59,7 @@ async def load(connection: AsyncConnection, claim_ids: Sequence[str]) -> list[Cl
     """The claims with these ids, in no order; those that are not there are left out."""
     if not claim_ids:
         return []
-    return await _claims(connection, list(await connection.execute(select(claim).where(claim.c.id.in_(claim_ids)))))
+    return await _claims(connection, (await connection.execute(_CLAIMS, {"ids": claim_ids})).all())
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -91,13 +100,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 async def _claims(connection: AsyncConnection, rows: Sequence[Any]) -> list[Claim]:
     if not rows:
         return []
-    counted = await connection.execute(
-        select(claim_platform)
-        .where(claim_platform.c.claim_id.in_([row.id for row in rows]), claim_platform.c.mentions > 0)
-        .order_by(claim_platform.c.platform)
-    )
+    counted = await connection.execute(_PLATFORMS, {"ids": [row.id for row in rows]})
     platforms: dict[str, dict[str, int]] = {}
-    for row in counted:
+    for row in counted.all():
         platforms.setdefault(row.claim_id, {})[row.platform] = row.mentions
     quotes = await quotes_of(connection, [row.id for row in rows if row.proposition.startswith(OWN)])
     return [_claim(row, platforms.get(row.id, {}), quotes.get(row.id)) for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, select, table, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import registers, search
@@ -18,6 +18,21 @@ from monitor.store.tags import tagged
 from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
 
 Joined = Literal["sure", "maybe", "by review"]  # how an occurrence came to its claim; maybe: as the likeliest
+
+# Made once: to put these together for a page or a batch takes longer than to run them.
+_NUMBERS = bindparam("numbers", expanding=True)
+_MENTIONS = (
+    select(mention, mention_text.c.text)
+    .join(mention_text, mention_text.c.mention_id == mention.c.id, isouter=True)
+    .where(mention.c.id.in_(_NUMBERS))
+)
+_NAMES = select(mention_watch).where(mention_watch.c.mention_id.in_(_NUMBERS)).order_by(mention_watch.c.name)
+_OCCURRENCES = (
+    select(occurrence, claim.c.claim, claim.c.evidence, claim.c.ruling)
+    .join(claim, claim.c.id == occurrence.c.claim_id)
+    .where(occurrence.c.mention_id.in_(_NUMBERS))
+    .order_by(occurrence.c.mention_id, occurrence.c.n)
+)
 
 _LOOKED_AT = 5_000
 _FAR = 10  # a row that the text index points to, anywhere in the table, costs as much as so many that are walked past
@@ -57,12 +72,8 @@ async def load(connection: AsyncConnection, numbers: Sequence[int]) -> list[Ment
     """The mentions with these stored ids, in that order; those that are not there are left out."""
     if not numbers:
         return []
-    rows = await connection.execute(
-        select(mention, mention_text.c.text)
-        .join(mention_text, mention_text.c.mention_id == mention.c.id, isouter=True)
-        .where(mention.c.id.in_(numbers))
-    )
-    by_number = {row.id: row for row in rows}
+    rows = await connection.execute(_MENTIONS, {"numbers": numbers})
+    by_number = {row.id: row for row in rows.all()}
     claims = await _occurrences(connection, {number: row.text for number, row in by_number.items()})
     watch = await _names(connection, list(by_number))
     force = await registers.in_force(connection)
@@ -203,24 +214,17 @@ def _naming(number: Any, filters: Filters) -> list[ColumnElement[bool]]:
 
 
 async def _names(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    rows = await connection.execute(
-        select(mention_watch).where(mention_watch.c.mention_id.in_(numbers)).order_by(mention_watch.c.name)
-    )
+    rows = await connection.execute(_NAMES, {"numbers": numbers})
     found: dict[int, tuple[str, ...]] = {}
-    for row in rows:
+    for row in rows.all():
         found[row.mention_id] = (*found.get(row.mention_id, ()), row.name)
     return found
 
 
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:
-    rows = await connection.execute(
-        select(occurrence, claim.c.claim, claim.c.evidence, claim.c.ruling)
-        .join(claim, claim.c.id == occurrence.c.claim_id)
-        .where(occurrence.c.mention_id.in_(texts))
-        .order_by(occurrence.c.mention_id, occurrence.c.n)
-    )
+    rows = await connection.execute(_OCCURRENCES, {"numbers": list(texts)})
     found: dict[int, tuple[Occurrence, ...]] = {}
-    for row in rows:
+    for row in rows.all():
         found[row.mention_id] = (*found.get(row.mention_id, ()), _occurrence(row, texts[row.mention_id]))
     return found
 
