@@ -29,6 +29,7 @@ FLOORS = (
         "monitor.intake",
         "monitor.metrics",
         "monitor.deletions",
+        "monitor.edits",
         "monitor.retention",
         "monitor.forgotten",
         "monitor.event_types",
