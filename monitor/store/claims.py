@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.filters import FilterError, Filters, make_cursor
@@ -17,7 +17,7 @@ from monitor.store.tables import claim, claim_platform, mention, mention_watch, 
 from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
 
 # Made once: to put these together for a page or a batch takes longer than to run them.
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
 _CLAIMS = select(claim).where(claim.c.id.in_(_IDS))
 _PLATFORMS = (
     select(claim_platform)

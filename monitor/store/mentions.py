@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, bindparam, column, func, literal_column, select, table, true
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import registers, search
@@ -20,7 +20,7 @@ from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc333
 Joined = Literal["sure", "maybe", "by review"]  # how an occurrence came to its claim; maybe: as the likeliest
 
 # Made once: to put these together for a page or a batch takes longer than to run them.
-_NUMBERS = bindparam("numbers", expanding=True)
+_NUMBERS: BindParameter[int] = bindparam("numbers", expanding=True)
 _MENTIONS = (
     select(mention, mention_text.c.text)
     .join(mention_text, mention_text.c.mention_id == mention.c.id, isouter=True)
