@@ -283,6 +283,20 @@ async def test_a_subscription_ends_with_its_source(api: Api, hub: HubServer) -> 
 
 
 @pytest.mark.usefixtures("subscribed")
+async def test_a_push_that_nobody_reads_is_gone_after_a_day(api: Api, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kept() -> bool:
+        async with api.database.read() as connection:
+            return await websub.next_push(connection, "press") is not None
+
+    await hub.push("not read yet")
+    assert await kept()
+    monkeypatch.setattr("monitor.store.websub.KEPT_MS", -1_000)
+    async with keeping(api.database, "press"), asyncio.timeout(60):
+        while await kept():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("subscribed")
 async def test_another_hub_takes_the_place_of_the_first(api: Api, hub: HubServer) -> None:
     async with HubServer() as other:
         await note_hub(api.database, "press", Hub(other.url, TOPIC, private=True), api.url)

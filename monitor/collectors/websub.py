@@ -7,6 +7,8 @@ One job serves all sources. A hub that does not answer, refuses or falls silent 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Collection
 from urllib.parse import urlencode, urljoin
 
@@ -19,6 +21,7 @@ from monitor.store import Database, StoreUnavailable, websub
 from monitor.store.websub import Subscription
 
 LOOK_EVERY_S = 5.0
+TIDY_EVERY_S = 3600.0
 LEASE_S = 10 * 86_400  # asked for; the hub decides
 MAX_REDIRECTS = 3
 MAX_ANSWER = 64 * 1024
@@ -38,14 +41,15 @@ async def note_hub(database: Database, source: str, hub: Hub | None, public_url:
 async def keep_subscribed(database: Database, sources: Collection[str], stop: asyncio.Event) -> None:
     """Asks hubs whenever it is time, until told to stop. The subscriptions of sources other than these are given up."""
     fetcher = Fetcher(max_body=MAX_ANSWER)
-    others_left = False
+    tidied = -math.inf
     try:
         while not stop.is_set():
             try:
-                if not others_left:
+                if time.monotonic() - tidied >= TIDY_EVERY_S:
                     async with database.write() as connection:
                         await websub.leave_others(connection, sources)
-                    others_left = True
+                        await websub.forget_unread(connection)
+                    tidied = time.monotonic()
                 async with database.read() as connection:
                     waiting = await websub.due(connection)
                 for one in waiting:

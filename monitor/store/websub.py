@@ -141,14 +141,17 @@ async def denied(connection: AsyncConnection, one: Subscription, now: int | None
 
 async def pushed(connection: AsyncConnection, source: str, content_type: str, body: bytes) -> bool:
     """Keeps a push until it is read. False: so many wait already that it has to come again later."""
-    old = (now_ms() - KEPT_MS) << 21
-    await connection.execute(delete(websub_push).where(websub_push.c.source == source, websub_push.c.id < old))
     count = select(func.count()).select_from(websub_push).where(websub_push.c.source == source)
     if (await connection.execute(count)).scalar_one() >= MAX_WAITING:
         return False
     values: Mapping[str, Any] = {"id": new_number(), "source": source, "content_type": content_type[:200], "body": body}
     await connection.execute(insert(websub_push).values(**values))
     return True
+
+
+async def forget_unread(connection: AsyncConnection) -> None:
+    """Lets go of pushes that nobody has read within a day: they name authors as they are."""
+    await connection.execute(delete(websub_push).where(websub_push.c.id < (now_ms() - KEPT_MS) << 21))
 
 
 async def next_push(connection: AsyncConnection, source: str) -> Push | None:
