@@ -21,7 +21,21 @@ from tests.samples import write_some
 
 TOKEN = new_token()
 # For people: pages, forms, the files of the pages.
-PAGES = {"", "claims", "mentions", "alerts", "evidence", "sources", "endpoints", "deliveries", "you", "login", "logout", "static"}
+PAGES = {
+    "websub",
+    "",
+    "claims",
+    "mentions",
+    "alerts",
+    "evidence",
+    "sources",
+    "endpoints",
+    "deliveries",
+    "you",
+    "login",
+    "logout",
+    "static",
+}
 
 
 @pytest.fixture

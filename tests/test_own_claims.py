@@ -140,9 +140,9 @@ SAME = [
 UNLIKE = [
     "Exosomes cure motion sickness.",
     "Exosomes take away fear of flying.",
-    "Exosome drips help you learn a language faster.",
-    "Exosomes protect against sunburn.",
-    "Exosomes cure left-handedness.",
+    "Exosome drips let pilots stay awake for days.",
+    "Exosome drips make you taller by ten centimetres.",
+    "Exosomes help gamblers win.",
 ]
 
 

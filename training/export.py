@@ -28,7 +28,7 @@ _HINTS = {"asserts": 16.0, "denies": 8.0, "asks": 2.0, "reports": 8.0, "reports 
 # the posts kept apart (docs/judgement.md).
 _JOINED = {"sure": 0.6, "like": (0.57, 0.65)}
 _NAMED = 10.0  # how many times likelier a claim becomes where the lexicon names it: likewise
-_ALERTING = (0.5, 0.5)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
+_ALERTING = (0.5, 1.0)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
 _ENGLISH = 30_522  # pieces that BERT brought along
 _MOST_PIECES = 41_200  # so that all files together stay below 30 MB
 _HEADS = ("span", "kind", "ask", "name", "told", "stance", "own", "key")
