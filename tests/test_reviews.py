@@ -188,8 +188,13 @@ async def test_a_claim_that_is_not_there_is_named(database: Database) -> None:
 async def until_one_waits(database: Database) -> None:
     """Until a transaction waits for another one's lock (PostgreSQL)."""
     waiting = sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-    async with asyncio.timeout(60), database.read() as connection:
-        while not (await connection.execute(waiting)).scalar():
+
+    async def waits() -> bool:
+        async with database.read() as connection:  # a transaction of its own: within one, PostgreSQL shows the same for ever
+            return bool((await connection.execute(waiting)).scalar())
+
+    async with asyncio.timeout(60):
+        while not await waits():
             await asyncio.sleep(0.01)
 
 
