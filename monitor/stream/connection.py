@@ -69,6 +69,7 @@ class Link:
                 socket_timeout=self._timeout_s,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,  # pinned: replies keep their shape on every server and version
+                driver_info=None,  # CLIENT SETINFO is no right that a user needs, nor a refusal that should fill Redis' ACL log
             )
             pool.connection_class(**pool.connection_kwargs)  # connects nothing, but knows its options
         except ValueError as error:
