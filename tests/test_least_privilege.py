@@ -14,7 +14,7 @@ import pytest
 import redis as redis_py
 from redis.exceptions import NoPermissionError
 
-from monitor.stream import Item, Signal, Stream
+from monitor.stream import Item, Signal, Stream, StreamError
 from monitor.stream.buckets import Spending
 from monitor.stream.said import Saying
 from tests.abuse import one_sentence
@@ -114,6 +114,23 @@ async def test_the_user_of_the_example_may_do_all_that_exowatch_does_and_nothing
     with pytest.raises(redis_py.ResponseError, match=r"(?i)perm|access"):
         own.eval("return redis.call('GET', 'somebody-elses')", 0)
     own.close()
+
+
+@pytest.mark.parametrize("redis_server", every_redis(), indirect=True)
+@pytest.mark.parametrize("right", ["-get", "-evalsha", "-xadd", "resetkeys ~exowatch:v1:{p0}:m* ~exowatch:v1:{p0}:part*"])
+async def test_a_user_who_lacks_a_right_is_told_so(guarded: str, admin: redis_py.Redis, right: str) -> None:
+    admin.execute_command("ACL", "SETUSER", "exowatch", *right.split())
+    with pytest.raises(StreamError, match=r"the user in redis\.url may not do this"):
+        await publish_once(guarded)
+
+
+async def publish_once(url: str) -> None:
+    await (await Stream.open(url)).close()
+    stream = await Stream.open(url)  # the second look at what is agreed on asks with GET
+    try:
+        await stream.publish([Item("k", b"1")])
+    finally:
+        await stream.close()
 
 
 async def use_everything(stream: Stream) -> None:

@@ -26,6 +26,8 @@ _STATES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((), "MISCONF", "cannot write to its disk and takes nothing more; see its log"),
 )
 _STRANGER = ("username-password", "Authentication required", "AUTH called without")
+# How servers from 6.2 on say that a user lacks a right: of a command, of a command in a script, of a key in a script.
+_FORBIDDEN = ("NOPERM", "The user executing the script", "ACL failure in script")
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY Redis")
 
 
@@ -136,7 +138,7 @@ class Link:
             code in text for code in _PASSING
         ):
             return StreamUnavailable(f"Redis at {self.where} is not ready: {_short(error)}")
-        if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text:
+        if isinstance(error, redis_errors.NoPermissionError) or any(words in text for words in _FORBIDDEN):
             return StreamError(f"the user in redis.url may not do this at {self.where}: {_short(error)}")
         return StreamError(f"Redis at {self.where} refuses: {_short(error)}")
 
