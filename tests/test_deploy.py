@@ -17,6 +17,7 @@ from monitor.api.guard import OPEN
 from monitor.cli import cli
 from monitor.daemon import STOP_WITHIN_S
 from monitor.settings import load
+from tests.daemon_process import running_daemon
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -79,6 +80,10 @@ def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
     return dict(one)
 
 
+def probes_of(deployment: dict[str, Any]) -> list[str]:
+    return [container_of(deployment)[f"{probe}Probe"]["httpGet"]["path"] for probe in ("readiness", "liveness")]
+
+
 def test_each_role_has_a_deployment_with_a_command_that_exists() -> None:
     roles = [container_of(one)["args"] for one in DEPLOYMENTS]
     assert roles == [["collect"], ["work"], ["deliver"], ["serve"]]
@@ -107,6 +112,27 @@ def test_the_settings_of_the_pods_load(tmp_path: Path, monkeypatch: pytest.Monke
         assert mounts["/etc/exowatch"]["readOnly"]
 
 
+async def test_each_pod_gets_ready_with_its_command_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str, sqlite_with_tables: Path
+) -> None:
+    config = tmp_path / "monitor.toml"
+    config.write_text(named("ConfigMap")["data"]["monitor.toml"])
+    here = {
+        "EXOWATCH_REDIS__URL": redis_url,
+        "EXOWATCH_STORE__URL": f"sqlite:///{shutil.copy(sqlite_with_tables, tmp_path)}",
+        "EXOWATCH_DATA_DIR": str(tmp_path / "data"),
+        "EXOWATCH_API__HOST": "127.0.0.1",
+        "EXOWATCH_API__PORT": "0",
+        "EXOWATCH_SOURCE": "[]",
+    }
+    for name, value in {**named("Secret")["stringData"], **here}.items():
+        monkeypatch.setenv(name, value)
+    for deployment in DEPLOYMENTS:
+        async with running_daemon(config, *container_of(deployment)["args"]) as pod:
+            if pod.address:
+                assert [(await pod.raw(path))[0] for path in probes_of(deployment)] == [200, 200]
+
+
 def test_the_pods_fit_the_image_and_each_other() -> None:
     for deployment in DEPLOYMENTS:
         pod, container = deployment["spec"]["template"]["spec"], container_of(deployment)
@@ -122,7 +148,7 @@ def test_the_pods_fit_the_image_and_each_other() -> None:
     serve = container_of(DEPLOYMENTS[-1])
     (port,) = serve["ports"]
     assert f"EXPOSE {port['containerPort']}" in IMAGE
-    assert {serve[f"{probe}Probe"]["httpGet"]["path"] for probe in ("readiness", "liveness")} <= OPEN
+    assert set(probes_of(DEPLOYMENTS[-1])) <= OPEN, "what needs no token"
     service = named("Service")["spec"]
     assert service["selector"] == DEPLOYMENTS[-1]["spec"]["selector"]["matchLabels"]
     assert [one["targetPort"] for one in service["ports"]] == [port["name"]]
