@@ -11,6 +11,7 @@ import click
 from monitor.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
+THREATS = ROOT / "docs" / "threat-model.md"
 _FENCED = re.compile(r"^```.*?^```", re.M | re.S)
 _QUOTED = re.compile(r"(?:`|Example: +|[|] )exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?")
 _LINE = re.compile(r"^(?:\.venv/bin/)?exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?", re.M)
@@ -37,3 +38,11 @@ def test_every_command_that_is_named_exists() -> None:
         assert command is not None, f"{file}: exowatch {name}"
         if isinstance(command, click.Group) and below is not None:
             assert command.get_command(context, below) is not None, f"{file}: exowatch {name} {below}"
+
+
+def test_the_threat_model_names_files_and_tests_that_are_there() -> None:
+    named = re.findall(r"`((?:monitor|workers|tests)/[\w/]+(?:\.py|/))(?:::(\w+))?`", THREATS.read_text(encoding="utf-8"))
+    assert len(named) > 50
+    for file, test in named:
+        assert (ROOT / file).exists(), file
+        assert not test or re.search(rf"^(?:async )?def {test}\(", (ROOT / file).read_text(), re.M), f"{file}::{test}"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,6 +100,8 @@ class Database:
         try:
             if await self._is_of_this_revision():
                 return  # without the writer's lock, which another process may hold for long
+            if self.dialect == "sqlite" and self.url.database:
+                _private_file(Path(self.url.database))
             async with self.write() as connection:
                 if self.dialect == "postgresql":
                     await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
@@ -262,6 +265,12 @@ def _private_folder(folder: Path) -> None:
         raise StoreError(
             f"the data folder {folder} cannot be made: {error.strerror}; set data_dir to one that can be written"
         ) from None
+
+
+def _private_file(file: Path) -> None:
+    """Makes an empty file for its owner alone where there is none: SQLite gives its journals the rights of the database."""
+    with suppress(OSError):  # which SQLite then names
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _alembic() -> Config:

@@ -26,6 +26,8 @@ _STATES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((), "MISCONF", "cannot write to its disk and takes nothing more; see its log"),
 )
 _STRANGER = ("username-password", "Authentication required", "AUTH called without")
+# How servers from 6.2 on say that a user lacks a right: of a command, of a command in a script, of a key in a script.
+_FORBIDDEN = ("NOPERM", "The user executing the script", "ACL failure in script")
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY Redis")
 
 
@@ -69,6 +71,7 @@ class Link:
                 socket_timeout=self._timeout_s,
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,  # pinned: replies keep their shape on every server and version
+                driver_info=None,  # CLIENT SETINFO is no right that a user needs, nor a refusal that should fill Redis' ACL log
             )
             pool.connection_class(**pool.connection_kwargs)  # connects nothing, but knows its options
         except ValueError as error:
@@ -135,7 +138,7 @@ class Link:
             code in text for code in _PASSING
         ):
             return StreamUnavailable(f"Redis at {self.where} is not ready: {_short(error)}")
-        if isinstance(error, redis_errors.NoPermissionError) or "NOPERM" in text:
+        if isinstance(error, redis_errors.NoPermissionError) or any(words in text for words in _FORBIDDEN):
             return StreamError(f"the user in redis.url may not do this at {self.where}: {_short(error)}")
         return StreamError(f"Redis at {self.where} refuses: {_short(error)}")
 
