@@ -49,11 +49,10 @@ async def run(scale: Scale) -> list[Figure]:
 async def _waits(session: aiohttp.ClientSession, address: str, hook: Receiver, numbers: list[int]) -> list[float]:
     """Seconds from handing in to receipt, of each post. A number in a claim makes it another claim, so each is new."""
     sent: dict[str, float] = {}
-    dice = random.Random(numbers[0])
+    texts = {number: _news(number) for number in numbers}
 
     async def hand_in(number: int) -> None:
-        text = f"Exosomes raise collagen production by {number} percent.\n\n{dice.choice(posts.sample())}"
-        post = {"platform": "clinic", "id": str(number), "text": text}
+        post = {"platform": "clinic", "id": str(number), "text": texts[number]}
         sent[str(number)] = time.monotonic()
         async with session.post(f"{address}/api/v1/mentions", json=post) as answer:
             assert answer.status == 202, await answer.text()
@@ -72,3 +71,13 @@ async def _waits(session: aiohttp.ClientSession, address: str, hook: Receiver, n
         await drained(all_there)
     arrived = await hook.arrivals()
     return [arrived[name] - at for name, at in sent.items() if name in arrived]
+
+
+def _news(number: int) -> str:
+    """A text with a claim of this number that is put forward; what stands below may take it back, then something else does."""
+    dice = random.Random(number)
+    while True:
+        text = f"Exosomes raise collagen production by {number} percent.\n\n{dice.choice(posts.sample())}"
+        claims = posts.judge().judge(str(number), text).claims
+        if any(str(number) in claim.claim and claim.stance == "asserts" for claim in claims):
+            return text
