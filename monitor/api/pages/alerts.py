@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from aiohttp import web
 
 from monitor.api.access import needs
@@ -17,21 +19,7 @@ from monitor.store.inbox import HANDLINGS, STATES, InboxError
 from monitor.stream import Signal
 from monitor.words import CLAIM_TYPES, AlertKind, Page, stored_id
 
-KINDS: tuple[AlertKind, ...] = (
-    "claim.new",
-    "claim.spreading",
-    "claim.resurfaced",
-    "claim.verdict_changed",
-    "safety.signal",
-    "source.down",
-    "source.silent",
-    "source.recovered",
-    "mention.deleted",
-    "evidence.news",
-    "endpoint.disabled",
-    "digest",
-    "test",
-)
+KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 SHOWN = 40
 
 
