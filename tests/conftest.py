@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from monitor.settings import Settings
 from monitor.store import Database
@@ -17,6 +18,13 @@ from tests.servers import redis_server, redis_url
 __all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server", "redis_url"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def default_logging() -> Iterator[None]:
+    """Leaves structlog as it found it: a command that runs inside a test sets it up for the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

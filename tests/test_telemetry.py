@@ -57,9 +57,7 @@ def test_an_error_is_logged_with_its_place_and_without_what_variables_held(on_a_
         except ValueError:
             structlog.get_logger().exception("a request failed", path="/x")
     finally:
-        structlog.reset_defaults()
         telemetry.set_up_logging()
-        structlog.reset_defaults()
     said = out.getvalue()
     assert "ValueError" in said
     assert "test_telemetry.py" in said
