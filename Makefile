@@ -39,8 +39,9 @@ lock: .venv/dev
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev pyproject.toml -o requirements-dev.lock
+	echo "redis[hiredis]>=8.1" > .overrides  # arq asks for an older one, and runs on this
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra dev --extra bench pyproject.toml -o requirements-bench.lock
+		--extra dev --extra bench --override .overrides pyproject.toml -o requirements-bench.lock
 	echo "sentence-transformers; python_version < '3'" > .overrides
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra train --override .overrides pyproject.toml -o requirements-train.lock
@@ -62,7 +63,7 @@ lock: .venv/dev
 # Apart from .venv: the peers that are measured beside exowatch must not decide which versions it is tested with.
 .benchvenv/bench: requirements-bench.lock
 	$(PYTHON) -m venv .benchvenv
-	.benchvenv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	.benchvenv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
 	touch $@
 
 # Half an hour on two cores: on eleven posts of twelve, and on the twelfth is chosen how sure a find must be.
