@@ -74,26 +74,26 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(claim.c.last_seen_ms >= filters.since)
     if filters.until is not None:
         conditions.append(claim.c.first_seen_ms < filters.until)
-    asked: list[ColumnElement[bool]] = [
-        column.in_(values)
-        for column, values in (
-            (occurrence.c.stance, filters.stance),
-            (mention.c.source, filters.source),
-            (mention.c.platform, filters.platform),
-        )
-        if values
-    ]
+    asked: list[ColumnElement[bool]] = []
+    if filters.stance:
+        asked.append(occurrence.c.stance.in_(filters.stance))
     if filters.doubtful:
         asked.append(~occurrence.c.sure)
-    of_mention = occurrence.c.mention_id == mention.c.id
+    heard = [
+        column.in_(values)
+        for column, values in ((mention.c.source, filters.source), (mention.c.platform, filters.platform))
+        if values
+    ]
+    if heard:  # what only the occurrence knows is asked without a look at mentions
+        asked += [occurrence.c.mention_id == mention.c.id, *heard]
     if filters.watch:
         # Once, from the mentions that speak of the names: they are few beside all that carry a claim.
         named = mention_watch.c.name.in_(filters.watch) & (mention_watch.c.mention_id == occurrence.c.mention_id)
-        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(named, *([of_mention, *asked] if asked else []))))
+        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(named, *asked)))
     elif filters.doubtful:  # likewise
-        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(*asked, *([of_mention] if len(asked) > 1 else []))))
+        conditions.append(claim.c.id.in_(select(occurrence.c.claim_id).where(*asked)))
     elif asked:
-        conditions.append(select(1).where(and_(occurrence.c.claim_id == claim.c.id, of_mention, *asked)).exists())
+        conditions.append(select(1).where(occurrence.c.claim_id == claim.c.id, *asked).exists())
     return conditions
 
 
