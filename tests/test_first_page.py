@@ -69,6 +69,16 @@ async def test_new_claims_are_listed_with_quote_verdict_and_link_to_the_original
     assert_harmless(page)
 
 
+async def test_what_spreads_is_drawn_with_the_days_before(api: Api) -> None:
+    text = "100% safe"
+    for name, hours_ago in (("a", 20 * 24), ("b", 1), ("c", 2)):
+        await write(api.database, judged(name, text, occurrence(text, text, "safe"), hours_ago=hours_ago, author=name))
+    drawn = [str(attrs["aria-label"]) for tag, attrs in Parsed(await api.page("/")).elements if tag == "svg"]
+    assert [
+        words for words in drawn if words.startswith("Mentions: 3 in all from ")
+    ]  # of thirty days, where the chart has fourteen
+
+
 async def test_what_is_supported_or_only_denied_or_asked_is_not_listed(api: Api) -> None:
     text = "is it safe? no"
     await write(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
@@ -37,34 +36,20 @@ class Past:
     """Counts of the days before today. They change little (an edit, a review, a deletion), so they are read once in a while."""
 
     def __init__(self) -> None:
-        self._day = 0  # the day that was today when they were read
-        self._read_at = -_KEPT_S
         self._days: list[DayCount] = []
-        self._courses: dict[str, list[int]] = {}
+        self._read_at = -_KEPT_S
 
     def forget(self) -> None:
         """The next one asked for is read."""
-        self._days, self._courses = [], {}
+        self._days = []
 
     async def days(self, connection: Connection, today: int) -> list[DayCount]:
         """The DAYS - 1 days before today, in order."""
-        self._keep_fresh(today)
-        if not self._days:
+        fresh = self._days and self._days[-1].day == today - 1 and time.monotonic() - self._read_at < _KEPT_S
+        if not fresh:
             self._days = await overview.days(connection, today - DAYS + 1, today - 1)
+            self._read_at = time.monotonic()
         return self._days
-
-    async def courses(self, connection: Connection, claim_ids: Sequence[str], today: int) -> dict[str, list[int]]:
-        """For each claim the mentions of each of the COURSE_DAYS - 1 days before today, in order."""
-        self._keep_fresh(today)
-        known = self._courses
-        unknown = [claim_id for claim_id in claim_ids if claim_id not in known]
-        known |= await overview.courses(connection, unknown, today - COURSE_DAYS + 1, today - 1)
-        return known
-
-    def _keep_fresh(self, today: int) -> None:
-        if today != self._day or time.monotonic() - self._read_at >= _KEPT_S:
-            self.forget()
-            self._day, self._read_at = today, time.monotonic()
 
 
 PAST = web.AppKey("past_days", Past)
@@ -84,9 +69,8 @@ async def get_today(request: web.Request) -> web.Response:
         new = (await claims.page(connection, parse_filters(wanted | {"limit": [str(SHOWN)]}))).items
         said = await detail.first_said(connection, [one.id for one in new])
         spreading = await overview.spreading(connection, now - SPREADING_MS, SPREADING_SHOWN)
-        shown = [one.id for one in new] + [one.claim.id for one in spreading]
-        before = await request.app[PAST].courses(connection, shown, today)
-        so_far = await overview.courses(connection, shown, today, today)
+        spread = [one.claim.id for one in spreading]
+        courses = await overview.courses(connection, spread, today - COURSE_DAYS + 1, today)
         days = [*await request.app[PAST].days(connection, today), *await overview.days(connection, today, today)]
         all_sources = await sources.listing(connection)
         open_alerts = await inbox.count_open(connection)
@@ -100,7 +84,7 @@ async def get_today(request: web.Request) -> web.Response:
         new=sum(one.first_seen >= rfc3339(now - DAY_MS) for one in new),
         shown=SHOWN,
         spreading=spreading,
-        courses={claim_id: before[claim_id] + so_far[claim_id] for claim_id in shown},
+        courses=courses,
         course_days=_labels(today - COURSE_DAYS + 1, today),
         chart=_chart(days),
         days=days,
