@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +13,7 @@ from monitor.store.merged import of_present
 from monitor.store.own_claims import OWN, quotes_of
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
-from monitor.words import Claim, Evidence, Page, now_ms, rfc3339
+from monitor.words import Claim, Page, now_ms, rfc3339
 
 # Made once: to put these together for a page or a batch takes longer than to run them.
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
@@ -116,7 +115,7 @@ def _claim(row: Any, platforms: dict[str, int], quote: str | None) -> Claim:
         verdict=row.verdict,
         verdicts=row.verdicts,
         basis=row.basis,
-        evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
+        evidence=row.evidence,
         entry=row.entry,
         state="muted" if (row.muted_until_ms or 0) > now_ms() else row.state,
         first_seen=rfc3339(row.first_seen_ms),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
-import msgspec
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +14,7 @@ from monitor.store.filters import Filters, make_cursor, mention_key, number_rang
 from monitor.store.merged import of_present
 from monitor.store.tables import claim, mention, mention_text, mention_watch, occurrence
 from monitor.store.tags import tagged
-from monitor.words import Evidence, Mention, Occurrence, Page, public_id, rfc3339, why
+from monitor.words import Mention, Occurrence, Page, public_id, rfc3339, why
 
 Joined = Literal["sure", "maybe", "by review"]  # how an occurrence came to its claim; maybe: as the likeliest
 
@@ -244,7 +243,7 @@ def _occurrence(row: Any, text: str | None) -> Occurrence:
         verdicts=row.verdicts,
         basis=row.basis,
         confidence=row.confidence,
-        evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
+        evidence=row.evidence,
         why=why(_reading(row), row.ruling),
     )
 

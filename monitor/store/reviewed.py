@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.judged import Judged, Origin
 from monitor.store.tables import claim, claim_move
-from monitor.words import Evidence, Judgement, Occurrence
+from monitor.words import Judgement, Occurrence
 
 
 async def as_reviewed(connection: AsyncConnection, written: Mapping[int, Judged], known: Sequence[int]) -> dict[int, Judged]:
@@ -69,7 +69,7 @@ def _under(target: Any, one: Occurrence) -> Occurrence:
         verdict=target.verdict,
         verdicts=target.verdicts,
         basis=target.basis,
-        evidence=msgspec.convert(target.evidence, tuple[Evidence, ...]),
+        evidence=target.evidence,
     )
 
 

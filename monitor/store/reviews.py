@@ -282,7 +282,7 @@ def _own(new: str, sentence: str) -> dict[str, Any]:
         "verdicts": {},
         "basis": "burden of proof",
         "ruling": "a review split it off and no register entry covers it, so it is unsupported by the burden of proof",
-        "evidence": [],
+        "evidence": (),
         "state": "open",
         "muted_until_ms": None,
         "merged_into": None,

@@ -198,7 +198,7 @@ async def _upsert_claims(connection: AsyncConnection, tallies: dict[str, _Tally]
             "verdicts": tally.example.verdicts,
             "basis": tally.example.basis,
             "ruling": tally.origin.ruling,
-            "evidence": msgspec.to_builtins(tally.example.evidence),
+            "evidence": tally.example.evidence,
             "register": tally.register,
             "first_seen_ms": tally.first_ms,
             "last_seen_ms": tally.last_ms,

@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
+from monitor.store.citations import Citations
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -91,7 +93,7 @@ claim = Table(
     Column("verdicts", JSON, nullable=False),
     Column("basis", Text, nullable=False),
     Column("ruling", Text, nullable=False, server_default=""),  # what the register says, in words: the end of each `why`
-    Column("evidence", JSON, nullable=False),  # the citations that the verdict was given on
+    Column("evidence", Citations, nullable=False),  # the citations that the verdict was given on
     Column("register", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),  # open | confirmed | dismissed
     Column("muted_until_ms", BigInteger),  # while that is to come, it is muted

@@ -80,7 +80,7 @@ async def change(
     row = (await connection.execute(select(claim).where(claim.c.id == one.id).with_for_update())).one_or_none()
     if row is None or _held(row) != one.held:
         return {}
-    values = msgspec.structs.asdict(now.held) | {"evidence": msgspec.to_builtins(now.held.evidence), "register": register}
+    values = msgspec.structs.asdict(now.held) | {"register": register}
     values |= {"proposition": now.proposition, "number": now.number}
     if followed(one.held, now.held):
         values["behind"] = row.behind or "occurrences"
@@ -167,5 +167,5 @@ def _held(row: Any) -> Held:
         verdicts=row.verdicts,
         basis=row.basis,
         ruling=row.ruling,
-        evidence=msgspec.convert(row.evidence, tuple[Evidence, ...]),
+        evidence=row.evidence,
     )
