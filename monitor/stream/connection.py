@@ -43,6 +43,10 @@ class StreamFull(StreamUnavailable):
     """So much waits to be judged that producers are to wait too, before the server's memory ends."""
 
 
+class LeaseLost(StreamUnavailable):
+    """Another process does this now; it is tried again once it is ours again."""
+
+
 class GroupMissingError(StreamError):
     """The consumer group is gone, as after FLUSHALL or a fail-over to an empty replica. Readers mend it themselves."""
 
