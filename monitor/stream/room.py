@@ -32,10 +32,11 @@ class Room:
             waiting = await self._waiting(partition)
             if waiting >= self._max_waiting:
                 raise StreamFull(f"{waiting} posts wait to be judged; more wait until the workers have caught up")
-        memory = await _info(self._link, "memory")
-        used, cap = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-        if cap and used >= cap * MAX_MEMORY_SHARE:
-            raise StreamFull(f"Redis has used {used / cap:.0%} of its maxmemory; posts wait until the workers have caught up")
+        for key in _places(self._link, self._partitions):
+            memory = await _info(self._link, key, "memory")
+            used, cap = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+            if cap and used >= cap * MAX_MEMORY_SHARE:
+                raise StreamFull(f"Redis has used {used / cap:.0%} of its maxmemory; posts wait until the workers have caught up")
         self._known_until = time.monotonic() + ROOM_EVERY_S
 
     async def _waiting(self, partition: int) -> int:
@@ -47,16 +48,17 @@ class Room:
             return 0
 
 
-async def check_server(link: Link) -> None:
+async def check_servers(link: Link, partitions: int) -> None:
     """Refuses a server that is too old; warns of one that may throw the stream away. Raises StreamError."""
-    await link.run("PING")
-    info = await _info(link)
-    version = str(info.get("redis_version", ""))
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers and numbers < _OLDEST_REDIS:
-        raise StreamError(f"Redis at {link.where} is {version}; exowatch needs 6.2 or newer")
-    if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
-        log.warning("redis may evict mentions", policy=info.get("maxmemory_policy"), wanted="maxmemory-policy noeviction")
+    for key in _places(link, partitions):
+        await link.run("PING", at=key)
+        info = await _info(link, key)
+        version = str(info.get("redis_version", ""))
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers and numbers < _OLDEST_REDIS:
+            raise StreamError(f"Redis at {link.where} is {version}; exowatch needs 6.2 or newer")
+        if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+            log.warning("redis may evict mentions", policy=info.get("maxmemory_policy"), wanted="maxmemory-policy noeviction")
 
 
 async def agree_on_partitions(link: Link, partitions: int) -> None:
@@ -75,10 +77,15 @@ async def agree_on_partitions(link: Link, partitions: int) -> None:
     await link.run("SET", PARTITIONS, partitions)
 
 
-async def _info(link: Link, *section: str) -> dict[str, Any]:
-    """What the server says about itself; nothing where this user may not ask, and need not. Raises StreamUnavailable."""
+def _places(link: Link, partitions: int) -> list[str]:
+    """A key on each server that is to be looked at; some may lie on the same one."""
+    return [mentions_key(partition) for partition in range(partitions if link.spread else 1)]
+
+
+async def _info(link: Link, key: str, *section: str) -> dict[str, Any]:
+    """What the server of a key says about itself; nothing where this user may not ask, and need not. Raises StreamUnavailable."""
     try:
-        return dict(await link.run("INFO", *section))
+        return dict(await link.run("INFO", *section, at=key))
     except StreamUnavailable:
         raise
     except StreamError:

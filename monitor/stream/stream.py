@@ -9,13 +9,7 @@ import structlog
 
 from monitor.stream import names, said
 from monitor.stream.buckets import Buckets
-from monitor.stream.connection import (
-    Argument,
-    GroupMissingError,
-    LeaseLost,
-    Link,
-    StreamUnavailable,
-)
+from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamUnavailable
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
     CURSORS,
@@ -43,9 +37,10 @@ from monitor.stream.keys import (
 from monitor.stream.leases import Leases
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
-from monitor.stream.room import Room, agree_on_partitions, check_server
+from monitor.stream.room import Room, agree_on_partitions, check_servers
 from monitor.stream.said import Saying
 from monitor.stream.scripts import PUBLISH, REPLAY, SHARE
+from monitor.stream.servers import Argument
 from monitor.stream.signals import kept, last_position, tail
 from monitor.words import now_ms
 
@@ -92,7 +87,7 @@ class Stream:
         clock: Callable[[], int] = now_ms,
         max_waiting: int = MAX_WAITING,
     ) -> Stream:
-        """The stream at `redis://`, `rediss://` or `unix://path`, ready to be read and written.
+        """The stream at an address (`monitor.settings.redis_url`), ready to be read and written.
 
         `timeout_s` bounds the wait for any answer; `clock` (ms) says which day it is; producers wait while `max_waiting` entries
         of a partition are not done. Raises StreamUnavailable where the server is not to be had now, and StreamError where it
@@ -100,7 +95,7 @@ class Stream:
         """
         stream = cls(url, partitions, timeout_s=timeout_s, clock=clock, max_waiting=max_waiting)
         try:
-            await check_server(stream._link)
+            await check_servers(stream._link, partitions)
             await agree_on_partitions(stream._link, partitions)
             for partition in range(partitions):
                 await make_group(stream._link, partition)
