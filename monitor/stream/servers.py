@@ -1,8 +1,8 @@
 """Which server is to be asked: the one, the primary that Sentinels name, or the node of a Cluster that holds a key.
 
-redis-py's own clients for Sentinel and Cluster try again by themselves, transactions too, and bound no pool as ours is bounded. Here
-each server has a plain client, whatever named it: so commands, scripts, transactions, blocking reads and failures are the same on
-all, and the rights that are needed are few.
+redis-py's own clients for Sentinel and Cluster try again by themselves, transactions too, and bound no pool as ours is bounded.
+Here each server has a plain client, whatever named it: so commands, scripts, transactions, blocking reads and failures are the
+same on all, and the rights that are needed are few.
 """
 
 from __future__ import annotations
