@@ -101,7 +101,7 @@ def read_redis_url(url: str) -> RedisAddress:
 def _host(named: str, default: int) -> tuple[str, int]:
     parts = urlsplit(f"//{named}")
     if not parts.hostname or parts.path or parts.query or parts.fragment:
-        raise ValueError("an address of several hosts is written host:port,host:port, without blanks")
+        raise ValueError("several hosts are written host:port,host:port, and signs such as / and @ in a password %2F and %40")
     return parts.hostname, urlsplit(with_a_port(f"//{named}")).port or default
 
 
