@@ -20,7 +20,7 @@ from tests.test_leases import (
     test_who_has_lost_a_source_cannot_move_its_cursor,
 )
 from tests.test_least_privilege import ACL, use_everything
-from tests.test_roles import test_a_post_goes_through_four_processes
+from tests.test_roles import test_a_post_goes_through_four_processes as a_post_goes_through_four_processes
 from tests.test_stream_publishing import (
     test_a_large_batch_keeps_its_order_and_ends_with_the_cursor,
     test_an_item_is_published_once_however_often_it_is_offered,
@@ -48,7 +48,6 @@ __all__ = [
     "test_a_failed_entry_rests_from_its_failure_on",
     "test_a_failing_entry_ages_alone_dies_and_can_be_replayed",
     "test_a_large_batch_keeps_its_order_and_ends_with_the_cursor",
-    "test_a_post_goes_through_four_processes",
     "test_a_reader_that_comes_back_finds_first_what_it_left",
     "test_a_renewed_batch_stays_with_its_worker",
     "test_all_dead_are_replayed_page_by_page",
@@ -109,6 +108,11 @@ async def test_partitions_lie_on_different_nodes_and_all_that_a_stream_does_find
     stats = await stream.stats()
     assert (stats.length, stats.dead) == (0, 0)
     await stream.close()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_a_post_goes_through_four_processes(tmp_path: Path, redis_url: str, store_url: str) -> None:
+    await a_post_goes_through_four_processes(tmp_path, redis_url, store_url)
 
 
 async def test_the_user_of_the_example_needs_one_right_more(redis_server: Cluster) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,14 +17,19 @@ import pytest
 from monitor import leasing
 from monitor.datadir import CollectorSlot
 from monitor.leasing import Lease, Leaseholder
+from monitor.store import Database, sources
 from monitor.stream import LeaseLost, Stream
 from monitor.stream.leases import GRACE_MS, LEASE_MS, Leases
-from tests.daemon_process import DaemonProcess, until
+from monitor.words import SourceStatus
+from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
 from tests.servers import RedisServer, every_redis
 from tests.standins.feed_server import FeedEntry, FeedServer
+from tests.standins.hub_server import HubServer
+from tests.standins.listening import soon
 from tests.streaming import items, stream
 from tests.test_roles import write_config
+from tests.test_source_events import ALL
 
 __all__ = ["stream"]
 NAMES = [f"source-{n}" for n in range(10)]
@@ -312,6 +318,60 @@ async def test_two_collectors_one_killed_one_paused_and_nothing_is_lost_or_heard
         assert stats.length == number, "each post once"
         for process in pair:
             assert not [line for line in process.log().splitlines() if json.loads(line)["level"] == "error"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_a_push_reaches_whoever_has_the_source_now(tmp_path: Path, redis_url: str, store_url: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with FeedServer() as feed, HubServer() as hub, AsyncExitStack() as processes:
+        feed.hub = hub.url
+        feed.entries = [FeedEntry(title="Exosomes", id="1")]
+        config = write_config(tmp_path, redis_url, store_url, "http://127.0.0.1:9", feed.url)
+        text = config.read_text().replace("port = 0", f'port = {port}\npublic_url = "http://127.0.0.1:{port}/"')
+        config.write_text(text.replace('interval = "2s"', 'interval = "1d"'))
+        stream = await Stream.open(redis_url)
+        processes.push_async_callback(stream.close)
+        await processes.enter_async_context(running_daemon(config, "serve"))
+        for process in (pair := collectors(config)):
+            processes.push_async_callback(ended, process)
+            await process.start()
+        await soon(lambda: len(hub.subscribers) == 1)
+        assert await pair[0].stop() == 0
+        await soon(lambda: bool(said(pair[1], "source taken")))
+        await soon(lambda: len([one for one in feed.asked if one.path == "/rss.xml"]) == 2)
+        feed.entries = [FeedEntry(title="Exosomes cured my knee", id="7")]
+        assert await hub.push(feed.xml()) == [202]
+        await until(stream.stats, lambda stats: stats.length == 2)
+        assert len([one for one in feed.asked if one.path == "/rss.xml"]) == 2, "it was not asked for that"
+
+
+async def test_a_source_that_is_handed_on_is_told_of_neither_twice_nor_falsely(database: Database) -> None:
+    """A second collector starts, and takes the source over, while it is down; then while it is as quiet as it often is."""
+
+    async def handed_on(now: int) -> None:
+        async with database.write() as connection:
+            await sources.configured(connection, {"blog": "feed"}, now)
+
+    async def row() -> SourceStatus:
+        async with database.read() as connection:
+            return (await sources.listing(connection))[0]
+
+    start = 1_795_000_000_000
+    await handed_on(start)
+    async with database.write() as connection:
+        await sources.failed(connection, "blog", "it answers 503", "down", endpoints=(ALL,), now=start + 1)
+    await handed_on(start + 2)
+    assert (await row()).state == "down", "that somebody else has started says nothing of the source"
+    async with database.write() as connection:
+        assert await sources.failed(connection, "blog", "it answers 503", "failing", endpoints=(ALL,), now=start + 3) == []
+        assert await sources.failed(connection, "blog", "it answers 503", "down", endpoints=(ALL,), now=start + 4) == []
+    async with database.write() as connection:
+        assert len(await sources.succeeded(connection, "blog", endpoints=(ALL,), now=start + 5)) == 1
+    async with database.write() as connection:
+        await sources.begun(connection, "blog", start + 6)
+    assert (await row()).state == "waiting"
 
 
 async def as_list(found: list[dict[str, object]]) -> list[dict[str, object]]:
