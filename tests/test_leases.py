@@ -15,11 +15,16 @@ from pathlib import Path
 import pytest
 
 from monitor import leasing
+from monitor.collectors.base import Batch, Gap
+from monitor.collectors.publish import Publisher
 from monitor.datadir import CollectorSlot
+from monitor.intake import Intake, Pseudonyms
 from monitor.leasing import Lease, Leaseholder
+from monitor.settings import FeedSource, load
 from monitor.store import Database, sources
 from monitor.stream import LeaseLost, Stream
 from monitor.stream.leases import GRACE_MS, LEASE_MS, Leases
+from monitor.topic import load_topic
 from monitor.words import SourceStatus
 from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
@@ -345,6 +350,25 @@ async def test_a_push_reaches_whoever_has_the_source_now(tmp_path: Path, redis_u
         assert await hub.push(feed.xml()) == [202]
         await until(stream.stats, lambda stats: stats.length == 2)
         assert len([one for one in feed.asked if one.path == "/rss.xml"]) == 2, "it was not asked for that"
+
+
+async def test_a_process_that_was_paused_notes_no_gap_that_the_new_owner_has_not_seen(stream: Stream, database: Database) -> None:
+    blog = FeedSource(name="blog", kind="feed", url="https://feed.test/rss.xml")
+    async with database.write() as connection:
+        await sources.declare(connection, {"blog": "feed"})
+    lease = Lease("blog")
+    intake = Intake(stream, load_topic(load().topic_folder).keywords, Pseudonyms("none", b""))
+    publisher = Publisher(blog, stream, intake, database, max_age_s=60, lease=lease)
+    lease.taken.set()
+    gap = Batch(gap=Gap(cause="nothing was heard for an hour", since=1_795_000_000_000), cursor="stale")
+    with pytest.raises(LeaseLost, match="blog"):
+        await publisher.take(gap, asyncio.Event(), until=1_795_003_600_000)
+    async with database.read() as connection:
+        assert (await sources.listing(connection))[0].gaps == ()
+    lease.safe_until = asyncio.get_running_loop().time() + 60
+    await publisher.take(gap, asyncio.Event(), until=1_795_003_600_000)
+    async with database.read() as connection:
+        assert len((await sources.listing(connection))[0].gaps) == 1
 
 
 async def test_a_source_that_is_handed_on_is_told_of_neither_twice_nor_falsely(database: Database) -> None:
