@@ -48,25 +48,30 @@ local function bury(stream, dead, group, id, deliveries, reason)
 end
 """
 
-# KEYS mentions, seen today, yesterday, tomorrow, cursors (partition 0 only)
-# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, then key and data of each item
-# Answers one character an item: 1 new, 0 seen. An item that was seen yesterday is remembered today as well, so that a post that
-# stays in a feed for weeks stays known. Appending goes before remembering: a step cut short repeats, and never skips.
+# KEYS mentions, seen today, yesterday, tomorrow, cursors and leases (partition 0 only)
+# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, owner ('': whoever), then key and data of each item
+# Answers one character an item: 1 new, 0 seen; or LOST where the source is another's by now, and nothing is done. An item that
+# was seen yesterday is remembered today as well, so that a post that stays in a feed for weeks stays known. Appending goes before
+# remembering: a step cut short repeats, and never skips.
 PUBLISH = Script(
     _APPEND
     + """
-local count = (#ARGV - 4) / 2
+if ARGV[2] == '1' and ARGV[5] ~= '' then
+  local owner = string.match(redis.call('HGET', KEYS[6], ARGV[3]) or '', '^%d+ (%S+)')
+  if owner and owner ~= '-' and owner ~= ARGV[5] then return 'LOST' end
+end
+local count = (#ARGV - 5) / 2
 local answer = {}
 if count > 0 then
   local keys, batch = {}, {}
-  for i = 1, count do keys[i] = ARGV[3 + 2 * i] end
+  for i = 1, count do keys[i] = ARGV[4 + 2 * i] end
   local today = redis.call('SMISMEMBER', KEYS[2], unpack(keys))
   local yesterday = redis.call('SMISMEMBER', KEYS[3], unpack(keys))
   local tomorrow = redis.call('SMISMEMBER', KEYS[4], unpack(keys))
   for i = 1, count do
     if today[i] + yesterday[i] + tomorrow[i] == 0 and not batch[keys[i]] then
       batch[keys[i]] = true
-      append(KEYS[1], ARGV[4 + 2 * i])
+      append(KEYS[1], ARGV[5 + 2 * i])
       answer[i] = '1'
     else
       answer[i] = '0'
