@@ -23,6 +23,7 @@ FLOORS = (
         "monitor.addresses",
         "monitor.net",
         "monitor.datadir",
+        "monitor.alive",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
     (
@@ -35,6 +36,7 @@ FLOORS = (
         "monitor.event_types",
         "monitor.export",
         "monitor.post_files",
+        "monitor.moving",
     ),
     WINGS,
     TOGETHER,

@@ -87,15 +87,19 @@ def all_of(server: RedisServer, *credentials: str) -> dict[str, object]:
         found: dict[str, object] = {}
         for key in client.scan_iter():
             kind = client.type(key)
-            found[key] = {
-                "string": lambda key: client.get(key),
-                "set": lambda key: client.smembers(key),
-                "hash": lambda key: client.hgetall(key),
-                "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-                "stream": lambda key: (client.xrange(key), client.xinfo_stream(key)["last-generated-id"]),
-            }[kind](key)
-            assert (client.pttl(key) > 0) == (kind not in ("stream", "string") and not key.endswith(":cursors") or ":spent:" in key)
+            read = {"string": redis_py.Redis.get, "set": redis_py.Redis.smembers, "hash": redis_py.Redis.hgetall}
+            found[key] = (read | {"zset": _scores, "stream": _entries})[kind](client, key)
+            lasting = kind == "stream" or key.endswith((":cursors", ":partitions"))
+            assert (client.pttl(key) > 0) == (not lasting), key
         return found
+
+
+def _scores(client: redis_py.Redis, key: str) -> object:
+    return client.zrange(key, 0, -1, withscores=True)
+
+
+def _entries(client: redis_py.Redis, key: str) -> object:
+    return client.xrange(key), client.xinfo_stream(key)["last-generated-id"]
 
 
 @pytest.mark.parametrize("redis_server", every_redis(), indirect=True)
@@ -187,5 +191,3 @@ async def test_an_unknown_kind_of_key_is_named(redis_server: RedisServer) -> Non
     async with contents(redis_server.url) as old:
         with pytest.raises(Exception, match=r"keeps a list under exowatch:v1:\{p0\}:queue"):
             [piece async for piece in old.pieces()]
-
-

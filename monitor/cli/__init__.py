@@ -20,6 +20,7 @@ cli.modules = {
     "serve": "monitor.cli.run",
     "demo": "monitor.cli.demo",
     "check": "monitor.cli.check",
+    "migrate": "monitor.cli.migrate",
     "mentions": "monitor.cli.query",
     "claims": "monitor.cli.query",
     "alerts": "monitor.cli.query",

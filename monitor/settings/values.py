@@ -166,7 +166,7 @@ HiddenUrl = Annotated[str, BeforeValidator(read_secret)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 FilePath = Annotated[str, AfterValidator(_file_path)]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+RedisUrl = Annotated[str, BeforeValidator(read_secret), AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 # What a program calls itself in every request: printable ASCII, so that it fits a header.

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import JSON
 
-from monitor.store import recount, search, source_tables
+from monitor.store import recount, search, source_tables  # noqa: F401 - its tables are in `metadata` too
 from monitor.store.database import Database, StoreError, StoreUnavailable, reason_of
 from monitor.store.tables import mention_text, metadata
 
@@ -26,14 +26,6 @@ TABLES: tuple[Table, ...] = tuple(metadata.sorted_tables)  # those that others r
 INDEX = "text index"
 _PAGE = 1_000  # rows
 _LEAD = "as_text_"  # of the parameters that hold JSON: SQLAlchemy keeps the columns' names for itself
-
-assert source_tables.source in TABLES
-
-
-async def sizes(database: Database) -> dict[str, int]:
-    """How many rows each table has. Raises StoreUnavailable."""
-    async with database.read() as connection:
-        return await _sizes(connection)
 
 
 async def check_empty(database: Database) -> None:

@@ -134,7 +134,8 @@ class Contents:
         there = _place(newest[0][0]) if newest else (0, 0)
         missing = [row for row in piece.rows if _place(row[0]) > there]
         if missing:
-            await self._link.together(*(("XADD", piece.key, *row) for row in missing))
+            adding: list[Sequence[Argument]] = [("XADD", piece.key, *row) for row in missing]
+            await self._link.together(*adding)
         if piece.last and _place(piece.last.encode()) > there:
             await self._give_id(piece.key, piece.last)
         return len(missing)
