@@ -50,9 +50,9 @@ async def move(settings: Settings, progress: Progress, *, store: str | None, red
         async with AsyncExitStack() as stack:
             old = new = None
             if redis is not None:
-                old = await stack.enter_async_context(_here(settings, lock))
-                new = await stack.enter_async_context(_contents(redis))
-                await _check_unused(new)
+                old = await stack.enter_async_context(contents_of(settings, lock))
+                new = await stack.enter_async_context(contents(redis))
+                await check_unused(new)
             source = target = None
             if store is not None:
                 source, target = Database(settings.sqlalchemy_url), Database(store)
@@ -79,7 +79,8 @@ async def _carried(old: Contents, new: Contents, progress: Progress) -> dict[str
     return dict(found)
 
 
-async def _check_unused(new: Contents) -> None:
+async def check_unused(new: Contents) -> None:
+    """Raises StreamError where exowatch has put anything there."""
     if await new.partitions():
         raise StreamError(
             f"Redis at {new.where} has been used by exowatch before; name one that is empty, or another database of it"
@@ -87,17 +88,18 @@ async def _check_unused(new: Contents) -> None:
 
 
 @asynccontextmanager
-async def _here(settings: Settings, lock: DataDirLock) -> AsyncIterator[Contents]:
+async def contents_of(settings: Settings, lock: DataDirLock) -> AsyncIterator[Contents]:
     """The stream of this installation, with its embedded server started for it."""
     async with AsyncExitStack() as stack:
         url = settings.redis.url
         if not url:
             url = (await stack.enter_async_context(EmbeddedRedis(settings.data_dir, lock=lock))).url
-        yield await stack.enter_async_context(_contents(url))
+        yield await stack.enter_async_context(contents(url))
 
 
 @asynccontextmanager
-async def _contents(url: str) -> AsyncIterator[Contents]:
+async def contents(url: str) -> AsyncIterator[Contents]:
+    """What the Redis at this address keeps, for as long as the block."""
     opened = Contents(url)
     try:
         yield opened

@@ -37,6 +37,7 @@ FLOORS = (
         "monitor.export",
         "monitor.post_files",
         "monitor.moving",
+        "monitor.backup",
     ),
     WINGS,
     TOGETHER,

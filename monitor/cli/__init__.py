@@ -21,6 +21,8 @@ cli.modules = {
     "demo": "monitor.cli.demo",
     "check": "monitor.cli.check",
     "migrate": "monitor.cli.migrate",
+    "backup": "monitor.cli.backup",
+    "restore": "monitor.cli.backup",
     "mentions": "monitor.cli.query",
     "claims": "monitor.cli.query",
     "alerts": "monitor.cli.query",
