@@ -53,12 +53,9 @@ class Label(msgspec.Struct, frozen=True):
 async def back_up(settings: Settings, file: Path) -> Label:
     """Makes a backup, whether or not a daemon runs. Raises BackupError, DataDirError, EmbeddedRedisError, StreamError."""
     record = _record_of(settings)
-    if not record.exists():
-        raise BackupError(f"there is no database at {record}, so there is nothing to back up; see --config and data_dir")
-    if file.exists():
-        raise BackupError(f"{file} is there already; name another file")
+    _check_places(record, file)
     try:
-        with tempfile.TemporaryDirectory(prefix=".exowatch-backup-", dir=file.absolute().parent) as made:
+        with _folder_beside(file) as made:
             folder = Path(made)
             async with _stream_here(settings) as stream:
                 partitions = await stream.partitions() or settings.redis.partitions
@@ -70,8 +67,7 @@ async def back_up(settings: Settings, file: Path) -> Label:
             label = Label(_FORMAT, __version__, words.rfc3339(words.now_ms()), partitions, found)
             (folder / _LABEL).write_bytes(msgspec.json.encode(label))
             await asyncio.to_thread(_pack, folder, folder / "whole")
-            if file.exists():
-                raise BackupError(f"{file} is there already; name another file")
+            _check_places(record, file)
             (folder / "whole").rename(file)
     except OSError as error:
         raise BackupError(f"{file} cannot be written: {error.strerror}; name another file") from None
@@ -117,12 +113,24 @@ async def restore(settings: Settings, file: Path) -> Label:
     return label
 
 
+def _check_places(record: Path, file: Path) -> None:
+    if not record.exists():
+        raise BackupError(f"there is no database at {record}, so there is nothing to back up; see --config and data_dir")
+    if file.exists():
+        raise BackupError(f"{file} is there already; name another file")
+
+
+def _folder_beside(file: Path) -> tempfile.TemporaryDirectory[str]:
+    """Where a file is made that then takes its name; only its owner may enter."""
+    return tempfile.TemporaryDirectory(prefix=".exowatch-backup-", dir=file.absolute().parent)
+
+
 def _record_of(settings: Settings) -> Path:
     """The database's file. Raises BackupError."""
     database = Database(settings.sqlalchemy_url)
     if database.dialect != "sqlite" or not database.url.database:
         raise BackupError(
-            f"the record is in {database.where}, which is backed up by PostgreSQL's own pg_dump and pg_restore; see docs/deploy.md"
+            f"the record is in {database.where}, which PostgreSQL's own pg_dump and pg_restore back up; see docs/deploy.md"
         )
     return Path(database.url.database)
 

@@ -37,8 +37,8 @@ def backup(context: click.Context, file: Path) -> None:
 def restore(context: click.Context, file: Path) -> None:
     """Put a backup into an empty data folder. Nothing may run on it.
 
-    What came after the backup is fetched again by the collectors as far as their sources reach back. What was forgotten or reviewed
-    since is to be forgotten and reviewed again.
+    What came after the backup is fetched again by the collectors as far as their sources reach back. What was forgotten or
+    reviewed since is to be forgotten and reviewed again.
     """
     log_as_asked(context, logging.WARNING)
     settings = settings_of(context)

@@ -67,9 +67,14 @@ class Contents:
                 yield piece
         # An entry may die or be replayed between two looks, so what is dead is looked at before and after.
         for number in range(partitions):
-            for key in (dead_key(number), mentions_key(number), dead_key(number)):
-                async for piece in self._of_stream(key):
-                    yield piece
+            looked = ""
+            async for piece in self._of_stream(dead_key(number)):
+                looked = piece.rows[-1][0].decode() if piece.rows else looked
+                yield piece
+            async for piece in self._of_stream(mentions_key(number)):
+                yield piece
+            async for piece in self._of_stream(dead_key(number), looked):
+                yield piece
 
     async def put(self, piece: Piece) -> int:
         """Writes a part, and says how many of its rows were not there yet. Safe to repeat."""
@@ -120,8 +125,8 @@ class Contents:
             if not int(cursor):
                 return
 
-    async def _of_stream(self, key: str) -> AsyncIterator[Piece]:
-        start = "-"
+    async def _of_stream(self, key: str, after: str = "") -> AsyncIterator[Piece]:
+        start = f"({after}" if after else "-"
         while page := await self._link.run("XRANGE", key, start, "+", "COUNT", _PAGE):
             start = f"({page[-1][0].decode()}"
             yield Piece(key=key, kind="stream", rows=[[id_, *_flat(fields)] for id_, fields in page])
