@@ -1,8 +1,9 @@
-"""A backup of an installation with SQLite: one file, made while the daemon runs, and put back into an empty data folder.
+"""A backup of an installation: one file, made while the daemon runs, and put back into an empty data folder.
 
 In it are the stream (cursors, what waits, what was seen), the record and the keys, taken in this order. What the stream counts as
 heard so waits in the backup or stands in its record; what was heard between the two is merely fetched again. Put back, the record
-comes before the stream, for the same reason. Config and topic pack are the user's own files and not in it.
+comes before the stream, for the same reason. A record in PostgreSQL is not in it: pg_dump takes it afterwards, and pg_restore puts
+it back before. Config and topic pack are the user's own files and not in it either.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from monitor.intake import key_file
 from monitor.moving import check_unused, contents, contents_of, stopped
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.store.copying import is_empty
 from monitor.stream.contents import Contents, Piece
 
 _FORMAT = 1
@@ -41,12 +43,13 @@ class BackupError(Exception):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `partitions`: of the stream; `found`: what it holds, by kind."""
+    """What a backup says of itself. `partitions`: of the stream; `record`: whether that is in it; `found`: what is, by kind."""
 
     format: int
     program: str
     made_at: str
     partitions: int
+    record: bool
     found: dict[str, int]
 
 
@@ -60,11 +63,12 @@ async def back_up(settings: Settings, file: Path) -> Label:
             async with _stream_here(settings) as stream:
                 partitions = await stream.partitions() or settings.redis.partitions
                 found = await _write_stream(stream, folder / _STREAM)
-            found |= await asyncio.to_thread(_copy_record, record, folder / _RECORD)
+            if record is not None:
+                found |= await asyncio.to_thread(_copy_record, record, folder / _RECORD)
             for key in (key_file(settings), settings.data_dir / "login.key"):
                 if key.exists():
                     shutil.copyfile(key, folder / key.name)
-            label = Label(_FORMAT, __version__, words.rfc3339(words.now_ms()), partitions, found)
+            label = Label(_FORMAT, __version__, words.rfc3339(words.now_ms()), partitions, record is not None, found)
             (folder / _LABEL).write_bytes(msgspec.json.encode(label))
             await asyncio.to_thread(_pack, folder, folder / "whole")
             _check_places(record, file)
@@ -77,34 +81,35 @@ async def back_up(settings: Settings, file: Path) -> Label:
 async def restore(settings: Settings, file: Path) -> Label:
     """Puts a backup back into a data folder (and, where one is configured, a Redis) that holds nothing yet.
 
-    Raises BackupError, DataDirError, AlreadyRunning, EmbeddedRedisError, StoreError, StreamError.
+    Nothing has its place before all of it is known to be good. Raises BackupError, DataDirError, AlreadyRunning,
+    EmbeddedRedisError, StoreError, StreamError.
     """
     data_dir, record = settings.data_dir, _record_of(settings)
     with stopped(data_dir):
-        for taken in (record, *(data_dir / key for key in _KEYS), data_dir / "redis"):
-            if taken.exists() and not (taken.is_dir() and not any(taken.iterdir())):
-                raise BackupError(f"{taken} is there already: a backup is put into an empty data folder, so set another data_dir")
-        if settings.redis.url:
-            async with contents(settings.redis.url) as own:
-                await check_unused(own)
+        _check_free(record, *(data_dir / key for key in _KEYS), data_dir / "redis")
         staged = data_dir / _STAGED
-        staged_record = private_folder(record.parent) / f".{record.name}{_STAGED}"
+        staged_record = private_folder(record.parent) / f".{record.name}{_STAGED}" if record else None
         try:
             _remove(staged, staged_record)
             label = await asyncio.to_thread(_unpack, file, private_folder(staged))
-            await asyncio.to_thread(_move, staged / _RECORD, staged_record)
-            await _check_record(staged_record, file)
-            if not settings.redis.url:
-                async with EmbeddedRedis(staged) as server, contents(server.url) as stream:
-                    await _read_stream(staged / _STREAM, stream, label)
-            staged_record.replace(record)
-            for key in _KEYS:
-                if (staged / key).exists():
-                    (staged / key).rename(data_dir / key)
+            if label.record != (record is not None):
+                raise BackupError(f"{file} {_MISMATCH[label.record]}")
+            if staged_record is not None:
+                await asyncio.to_thread(_move, staged / _RECORD, staged_record)
+                await _check_record(staged_record, file)
+            else:
+                await _check_put_back(settings)
             if settings.redis.url:
                 async with contents(settings.redis.url) as own:
-                    await _read_stream(staged / _STREAM, own, label)
+                    await check_unused(own)
+                    await _put_stream(staged / _STREAM, own)
+                    _place(staged, data_dir, staged_record, record)
+                    await own.finish(label.partitions)
             else:
+                async with EmbeddedRedis(staged) as server, contents(server.url) as stream:
+                    await _put_stream(staged / _STREAM, stream)
+                    await stream.finish(label.partitions)
+                _place(staged, data_dir, staged_record, record)
                 (staged / "redis").replace(data_dir / "redis")
         except OSError as error:
             raise BackupError(f"{file} cannot be put into {data_dir}: {error.strerror or error}") from None
@@ -113,11 +118,42 @@ async def restore(settings: Settings, file: Path) -> Label:
     return label
 
 
-def _check_places(record: Path, file: Path) -> None:
-    if not record.exists():
+_MISMATCH = {
+    True: "holds a record of SQLite: put it back with an empty store.url, and then move it with `exowatch migrate --to-store`",
+    False: "holds no record, since that was in PostgreSQL: set store.url to where pg_restore has put it back",
+}
+
+
+def _check_places(record: Path | None, file: Path) -> None:
+    if record is not None and not record.exists():
         raise BackupError(f"there is no database at {record}, so there is nothing to back up; see --config and data_dir")
     if file.exists():
         raise BackupError(f"{file} is there already; name another file")
+
+
+def _check_free(*places: Path | None) -> None:
+    for place in places:
+        if place is not None and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+            raise BackupError(f"{place} is there already: a backup is put into an empty data folder, so set another data_dir")
+
+
+async def _check_put_back(settings: Settings) -> None:
+    """That the record is there that belongs to the stream: cursors without it would skip what it lacks. Raises BackupError."""
+    database = Database(settings.sqlalchemy_url)
+    try:
+        if await is_empty(database):
+            raise BackupError(f"the database {database.where} holds no record: put it back with pg_restore first, then this")
+    finally:
+        await database.close()
+
+
+def _place(staged: Path, data_dir: Path, staged_record: Path | None, record: Path | None) -> None:
+    """Gives record and keys their places; the stream comes after them."""
+    if staged_record is not None and record is not None:
+        staged_record.replace(record)
+    for key in _KEYS:
+        if (staged / key).exists():
+            (staged / key).rename(data_dir / key)
 
 
 def _folder_beside(file: Path) -> tempfile.TemporaryDirectory[str]:
@@ -125,14 +161,10 @@ def _folder_beside(file: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=".exowatch-backup-", dir=file.absolute().parent)
 
 
-def _record_of(settings: Settings) -> Path:
-    """The database's file. Raises BackupError."""
+def _record_of(settings: Settings) -> Path | None:
+    """The database's file; None where it is PostgreSQL's."""
     database = Database(settings.sqlalchemy_url)
-    if database.dialect != "sqlite" or not database.url.database:
-        raise BackupError(
-            f"the record is in {database.where}, which PostgreSQL's own pg_dump and pg_restore back up; see docs/deploy.md"
-        )
-    return Path(database.url.database)
+    return Path(database.url.database) if database.dialect == "sqlite" and database.url.database else None
 
 
 @asynccontextmanager
@@ -162,11 +194,10 @@ async def _write_stream(stream: Contents, file: Path) -> dict[str, int]:
     return dict(found)
 
 
-async def _read_stream(file: Path, stream: Contents, label: Label) -> None:
+async def _put_stream(file: Path, stream: Contents) -> None:
     with file.open("rb") as lines:
         for line in lines:
             await stream.put(msgspec.json.decode(line, type=Piece))
-    await stream.finish(label.partitions)
 
 
 def _copy_record(record: Path, to: Path) -> dict[str, int]:
@@ -234,7 +265,7 @@ def _unpack(file: Path, folder: Path) -> Label:
         raise BackupError(f"there is no backup {file}" if not file.exists() else f"{file} is no backup of exowatch") from None
     if label.format > _FORMAT:
         raise BackupError(f"{file} was made by a newer exowatch ({label.program}): use the newer program")
-    if not (folder / _RECORD).exists() or not (folder / _STREAM).exists():
+    if (label.record and not (folder / _RECORD).exists()) or not (folder / _STREAM).exists():
         raise BackupError(f"{file} is no backup of exowatch, or not a whole one")
     return label
 
@@ -249,7 +280,9 @@ def _move(source: Path, target: Path) -> None:
     shutil.move(source, target)
 
 
-def _remove(staged: Path, staged_record: Path) -> None:
+def _remove(staged: Path, staged_record: Path | None) -> None:
     shutil.rmtree(staged, ignore_errors=True)
+    if staged_record is None:
+        return
     for ending in ("", "-wal", "-shm", "-journal"):
         Path(f"{staged_record}{ending}").unlink(missing_ok=True)

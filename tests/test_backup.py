@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import tarfile
@@ -28,6 +29,8 @@ from tests.private import open_to_others
 from tests.receiver import Receiver
 from tests.servers import BINARIES, RedisServer
 from tests.standins.feed_server import FeedEntry, FeedServer
+
+SQL = Path(__file__).resolve().parents[1] / "docs" / "deploy" / "postgresql.sql"
 
 
 @pytest.fixture
@@ -193,8 +196,13 @@ def test_what_cannot_be_backed_up_or_put_back_is_said_in_a_sentence(
     assert "is there already" in said(config, "backup", file)
     assert "is there already" in said(config, "restore", file), "the record of this installation"
     other = quick_config(there, store=postgres_server.empty_database())
-    assert "pg_dump" in said(other, "backup", there / "x.tar.gz")
-    assert "pg_dump" in said(other, "restore", file)
+    assert "holds a record of SQLite" in said(other, "restore", file)
+    said(other, "replay", replay_file(here, post_of("1", claim_of(301))), status=0)
+    said(other, "backup", there / "x.tar.gz", status=0)
+    shutil.rmtree(there / "data")
+    assert "holds no record, since that was in PostgreSQL" in said(quick_config(there), "restore", there / "x.tar.gz")
+    other = quick_config(there, store=postgres_server.empty_database())
+    assert "put it back with pg_restore first" in said(other, "restore", there / "x.tar.gz")
 
     config = quick_config(there)
     whole = file.read_bytes()
@@ -246,36 +254,49 @@ def changed(whole: bytes, *, revision: str = "", form: int = 1, damage: bool = F
     return packed(files)
 
 
-async def test_a_record_in_postgresql_is_backed_up_by_its_own_tools(
-    folders: tuple[Path, Path, Path], postgres_server: Postgres, redis_server: RedisServer
+async def test_a_record_in_postgresql_is_backed_up_by_its_own_tools_after_the_stream(
+    folders: tuple[Path, Path, Path], own_postgres: Postgres, redis_server: RedisServer, other_redis: RedisServer
 ) -> None:
-    here, there, _ = folders
-    store, dump = postgres_server.empty_database(), here / "exowatch.dump"
+    here, there, file = folders
+    make_roles(own_postgres)
+    owner, store = (f"postgresql://{role}@/exowatch?host={own_postgres.folder}" for role in ("exowatch_owner", "exowatch_daemon"))
+    dump = here / "exowatch.dump"
     async with FeedServer() as server, Receiver() as receiver:
         server.entries.append(FeedEntry(title="One", body=claim_of(301), id="1", author="ann"))
-        config = quick_config(here, feed("blog", server.url), hook=receiver.url, store=store, redis=redis_server.url)
+        parts = (feed("blog", server.url),)
+        await done(quick_config(here, store=owner), "migrate")
+        config = quick_config(here, *parts, hook=receiver.url, store=store, redis=redis_server.url)
         async with running_daemon(config) as daemon:
             await receiver.got(1)
             await daemon.until("/deliveries", lambda page: page["items"][0]["state"] == "delivered")
-            said = {
-                path: await daemon.get(path)
-                for path in ("/mentions", "/mentions?text=collagen", "/claims", "/alerts", "/deliveries")
-            }
-            run_tool(postgres_server, "pg_dump", "-Fc", "-f", dump, "-d", store)
+            said = {path: await daemon.get(path) for path in ("/mentions", "/mentions?text=collagen", "/claims", "/alerts")}
+            out = await done(config, "backup", file)
+            assert "1 cursors, 0 waiting, 0 dead" in out
+            assert "run pg_dump now" in out
+            run_tool(own_postgres, "pg_dump", "-Fc", "-f", dump, "-d", owner)
             server.entries.insert(0, FeedEntry(title="Two", body=claim_of(302), id="2", author="ann"))
             await receiver.got(2)
-        back = postgres_server.empty_database()
-        run_tool(postgres_server, "pg_restore", "--no-owner", "-d", back, dump)
-        (there / "data").mkdir(mode=0o700)
-        (there / "data" / "author.key").write_bytes((here / "data" / "author.key").read_bytes())
-        config = quick_config(there, feed("blog", server.url), hook=receiver.url, store=back)
+        own_postgres.do("DROP DATABASE exowatch")
+        own_postgres.do("DROP ROLE exowatch_owner")
+        own_postgres.do("DROP ROLE exowatch_daemon")
+        make_roles(own_postgres)
+        run_tool(own_postgres, "pg_restore", "--no-owner", "-d", owner, dump)
+        config = quick_config(there, *parts, hook=receiver.url, store=store, redis=other_redis.url)
+        await done(config, "restore", file)
+        assert (there / "data" / "author.key").exists()
         async with running_daemon(config, "serve") as daemon:
             assert {path: await daemon.get(path) for path in said} == said
-        async with running_daemon(config) as daemon:  # on a Redis that knows nothing
+        async with running_daemon(config) as daemon:
             (_, _, again) = await receiver.got(3)
-            assert "302" in again.quote
+            assert "302" in again.quote, "what came after the backup"
             await daemon.until("/deliveries", lambda page: {one["state"] for one in page["items"]} == {"delivered"})
         assert len(receiver.kept) == 3
+
+
+def make_roles(cluster: Postgres) -> None:
+    """The database and its users, as the docs have them."""
+    command: list[str | Path] = [cluster.binaries / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", cluster.folder, "-U", "exowatch"]
+    subprocess.run([*command, "-d", "postgres", "-f", SQL], check=True, capture_output=True)
 
 
 def run_tool(cluster: Postgres, name: str, *words: str | Path) -> None:

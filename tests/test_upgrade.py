@@ -12,8 +12,8 @@ from tests.receiver import Receiver
 from tests.test_migrations import ROWS, index_of, open_database, upgrade
 
 PAGES = (
-    "/", "/claims", "/mentions", "/mentions?text=bread", "/alerts", "/evidence", "/evidence/news", "/sources", "/endpoints", "/alerts.atom",
-    "/metrics", "/readyz",
+    "/", "/claims", "/mentions", "/mentions?text=bread", "/alerts", "/evidence", "/evidence/news", "/sources", "/endpoints",
+    "/alerts.atom", "/metrics", "/readyz",
 )  # fmt: skip
 LISTS = (
     "/mentions", "/mentions?text=bread&type=regulatory_status", "/claims", "/alerts", "/sources", "/endpoints", "/deliveries",

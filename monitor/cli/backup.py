@@ -1,4 +1,4 @@
-"""`backup` and `restore`: an installation with SQLite in one file, and back again."""
+"""`backup` and `restore`: an installation in one file, and back again."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ _file = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, p
 def backup(context: click.Context, file: Path) -> None:
     """Write record, stream and keys to FILE, whether or not the daemon runs. For you alone: it holds the keys.
 
-    For a record in SQLite; PostgreSQL has pg_dump. The config file and a topic pack of your own are not in it.
+    A record in PostgreSQL is not in it: pg_dump it afterwards. Nor are the config file and a topic pack of your own.
     """
     log_as_asked(context, logging.WARNING)
     with Console(stderr=True).status("backing up"):
         label = asyncio.run(back_up(settings_of(context), file))
     print(f"{file}: {_found(label)}; {file.stat().st_size / 1e6:,.1f} MB")
+    if not label.record:
+        print("The record is in PostgreSQL and not in this file: run pg_dump now, after it.")
 
 
 @cli.command(epilog="Example:  EXOWATCH_DATA_DIR=/var/lib/exowatch exowatch restore /backups/exowatch-2026-11-22.tar.gz")

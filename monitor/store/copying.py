@@ -28,6 +28,17 @@ _PAGE = 1_000  # rows
 _LEAD = "as_text_"  # of the parameters that hold JSON: SQLAlchemy keeps the columns' names for itself
 
 
+async def is_empty(database: Database) -> bool:
+    """Whether nothing is on record there, or there are no tables of this program. Raises StoreUnavailable."""
+    try:
+        async with database.read() as connection:
+            return await _filled(connection) is None
+    except StoreUnavailable:
+        raise
+    except DBAPIError:
+        return True
+
+
 async def check_empty(database: Database) -> None:
     """Raises StoreError where the database, which has our tables, holds anything in them."""
     async with database.read() as connection:
@@ -110,6 +121,14 @@ async def _sizes(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def _check_empty(connection: AsyncConnection, where: str) -> None:
+    filled = await _filled(connection)
+    if filled is not None:
+        raise StoreError(f"the database {where} is not empty (there are rows in {filled}); name one without any record")
+
+
+async def _filled(connection: AsyncConnection) -> str | None:
+    """The first table that holds anything."""
     for one in TABLES:
         if await connection.scalar(select(literal_column("1")).select_from(one).limit(1)):
-            raise StoreError(f"the database {where} is not empty (there are rows in {one.name}); name one without any record")
+            return one.name
+    return None
