@@ -2,8 +2,8 @@
 
 In it are the stream (cursors, what waits, what was seen), the record and the keys, taken in this order. What the stream counts as
 heard so waits in the backup or stands in its record; what was heard between the two is merely fetched again. Put back, the record
-comes before the stream, for the same reason. A record in PostgreSQL is not in it: pg_dump takes it afterwards, and pg_restore puts
-it back before. Config and topic pack are the user's own files and not in it either.
+comes before the stream, for the same reason. A record in PostgreSQL is not in it: pg_dump takes it afterwards, and pg_restore
+puts it back before. Config and topic pack are the user's own files and not in it either.
 """
 
 from __future__ import annotations
