@@ -153,8 +153,8 @@ async def test_a_post_handed_to_serve_is_judged_by_work_and_told_by_deliver(
         assert place.of("deliver").health() != 0, "nothing runs yet"
 
         tables = place.of("tables")
-        status, out, err = await run_command("--config", str(config), *tables.command, **tables.environment)
-        assert (status, err) == (0, ""), "with the owner's address and nothing else"
+        status, out, err = await run_command(*tables.command, **tables.environment)
+        assert (status, err) == (0, ""), "with the owner's address and nothing else, and without the config file"
         assert "are up to date" in out
 
         hook = f'[{{"name": "hook", "kind": "webhook", "url": "{receiver.url}", "secret": "{SECRET}", "allow_private": true}}]'
