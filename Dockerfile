@@ -1,25 +1,34 @@
 # exowatch in one image: the program, its libraries by hash, and a redis-server for the embedded default.
+# It runs as nobody's user, with a read-only root: what it writes goes to /data and /tmp.
 FROM python:3.11-slim AS build
-WORKDIR /app
-COPY requirements.lock ./
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY requirements.lock /
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.lock \
+    && /venv/bin/pip uninstall --yes pip
+COPY monitor /app/monitor
+COPY workers /app/workers
+RUN /venv/bin/python -m compileall -q /app
 
 FROM python:3.11-slim
+LABEL org.opencontainers.image.title="exowatch" \
+    org.opencontainers.image.description="Hears public posts, finds the claims in them, and alerts once for each new unsupported claim" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.licenses="MIT"
 RUN apt-get update \
     && apt-get install -y --no-install-recommends redis-server \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /data --create-home exowatch
+    && groupadd --system --gid 10001 exowatch \
+    && useradd --system --uid 10001 --gid exowatch --home-dir /data --shell /usr/sbin/nologin exowatch \
+    && install -d -o exowatch -g exowatch -m 700 /data
 WORKDIR /app
 COPY --from=build /venv /venv
-COPY monitor monitor
-COPY workers workers
+COPY --from=build /app /app
 COPY config config
 COPY LICENSE pyproject.toml README.md ./
-USER exowatch
+USER 10001:10001
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 EXOWATCH_DATA_DIR=/data
 VOLUME /data
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "monitor.alive"]
 ENTRYPOINT ["python", "-m", "monitor"]
 CMD ["run"]

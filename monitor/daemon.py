@@ -22,6 +22,7 @@ import structlog
 from aiohttp import web
 
 from monitor import metrics
+from monitor.alive import said_to_live
 from monitor.api import make_app
 from monitor.children import keep_worker
 from monitor.collectors.role import Collecting
@@ -106,6 +107,7 @@ class Daemon:
                 await stack.enter_async_context(metrics.shared(self.stream, name_of(roles)))
             jobs = await self._jobs(roles, stop)
             tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
+            await stack.enter_async_context(said_to_live(self.settings.data_dir, name_of(roles)))
             ready(self)
             await stop.wait()
             log.info("stopping")

@@ -23,6 +23,7 @@ FLOORS = (
         "monitor.addresses",
         "monitor.net",
         "monitor.datadir",
+        "monitor.alive",
     ),
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
     (
@@ -36,6 +37,8 @@ FLOORS = (
         "monitor.event_types",
         "monitor.export",
         "monitor.post_files",
+        "monitor.moving",
+        "monitor.backup",
     ),
     WINGS,
     TOGETHER,

@@ -80,6 +80,13 @@ def container_of(deployment: dict[str, Any]) -> dict[str, Any]:
     return dict(one)
 
 
+def lives(deployment: dict[str, Any]) -> bool:
+    """What the liveness probe of a pod without HTTP finds."""
+    program, *words = container_of(deployment)["livenessProbe"]["exec"]["command"]
+    assert program == "python"
+    return subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def probes_of(deployment: dict[str, Any]) -> list[str]:
     return [container_of(deployment)[f"{probe}Probe"]["httpGet"]["path"] for probe in ("readiness", "liveness")]
 
@@ -130,6 +137,9 @@ async def test_each_pod_gets_ready_with_its_command_and_environment(
         async with running_daemon(config, *container_of(deployment)["args"]) as pod:
             if pod.address:
                 assert [(await pod.raw(path))[0] for path in probes_of(deployment)] == [200, 200]
+            else:
+                assert lives(deployment)
+        assert pod.address or not lives(deployment)
 
 
 def test_the_pods_fit_the_image_and_each_other() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.abuse import claim_of, post_of, quick_config, replay_file
 from tests.daemon_process import PATIENCE_S, ROOT
+from tests.private import open_to_others
 
 POSTS = [post_of(str(n), claim_of(301 + n), author=f"a{n}") for n in range(5)]
 NAMED = f'[[token]]\nname = "reader"\nscopes = ["read"]\nhash = "sha256:{"0" * 64}"\n'
@@ -28,12 +29,6 @@ def started(config: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, umask=0, env=environment
     )
-
-
-def open_to_others(folder: Path) -> list[str]:
-    """The files, sockets and folders below that others may read, write or look into."""
-    modes = {path: path.lstat().st_mode & 0o777 for path in folder.rglob("*")}
-    return [f"{path.relative_to(folder)} {mode:o}" for path, mode in modes.items() if mode & 0o077]
 
 
 def test_what_commands_and_the_daemon_leave_is_for_its_owner_alone(tmp_path: Path) -> None:

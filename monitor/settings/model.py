@@ -21,6 +21,7 @@ from monitor.settings.values import (
     Duration,
     FilePath,
     Folder,
+    HiddenUrl,
     ModelName,
     Name,
     PublicUrl,
@@ -40,7 +41,7 @@ class Redis(Section):
 
 
 class Store(Section):
-    url: str = ""
+    url: HiddenUrl = ""
     retain_text: dict[str, Duration] = Field(default={})
 
     @field_validator("url")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from monitor.settings.values import with_a_port
+from monitor.settings.values import read_secret, with_a_port
 
 SENTINEL_PORT, REDIS_PORT = 26_379, 6_379
 FORMS = (
@@ -115,4 +115,4 @@ def _redis_url(url: str) -> str:
     return url
 
 
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+RedisUrl = Annotated[str, BeforeValidator(read_secret), AfterValidator(_redis_url)]

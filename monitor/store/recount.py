@@ -19,18 +19,22 @@ def putting_forward(one: Any) -> ColumnElement[bool]:
 
 put_forward = putting_forward(occurrence)
 
-_RETAG = """
-    UPDATE mention_search SET tags = ARRAY['platform:' || m.platform, 'source:' || m.source] || COALESCE((
+_TAGS = """ARRAY['platform:' || m.platform, 'source:' || m.source] || COALESCE((
         SELECT array_agg(DISTINCT tag)
         FROM occurrence o, unnest(
             ARRAY['type:' || o.type, 'verdict:' || o.verdict, 'stance:' || o.stance, 'claim:' || o.claim_id]
         ) tag
         WHERE o.mention_id = m.id
-    ), '{}') || COALESCE((SELECT array_agg('watch:' || name) FROM mention_watch w WHERE w.mention_id = m.id), '{}')
+    ), '{}') || COALESCE((SELECT array_agg('watch:' || name) FROM mention_watch w WHERE w.mention_id = m.id), '{}')"""
+_RETAG = f"""
+    UPDATE mention_search SET tags = {_TAGS}
     FROM mention m
     WHERE m.id = mention_search.id AND m.id IN """
 _RETAG_CARRYING = sql(_RETAG + "(SELECT mention_id FROM occurrence WHERE claim_id = :claim)")
 _RETAG_THESE = sql(_RETAG + ":numbers").bindparams(bindparam("numbers", expanding=True))
+_TAGS_OF_THESE = sql(f"SELECT m.id, {_TAGS} FROM mention m WHERE m.id IN :numbers").bindparams(
+    bindparam("numbers", expanding=True)
+)
 
 
 async def mentions_of(connection: AsyncConnection, claim_id: str) -> None:
@@ -47,6 +51,14 @@ async def mentions(connection: AsyncConnection, numbers: Collection[int]) -> Non
     await _flag(connection, numbers)
     if connection.dialect.name == "postgresql":
         await connection.execute(_RETAG_THESE, {"numbers": list(numbers)})
+
+
+async def tags(connection: AsyncConnection, numbers: Collection[int]) -> dict[int, list[str]]:
+    """What these mentions can be found by beside their words, as PostgreSQL's text index has it; empty on SQLite."""
+    if connection.dialect.name != "postgresql" or not numbers:
+        return {}
+    found = await connection.execute(_TAGS_OF_THESE, {"numbers": list(numbers)})
+    return {number: list(given) for number, given in found}
 
 
 async def _flag(connection: AsyncConnection, which: Any) -> None:
