@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import time
@@ -50,7 +51,9 @@ async def balanced(leases: Leases, *owners: str) -> dict[str, set[str]]:
     for _ in range(10):
         for owner in owners:
             answer = await leases.hold(owner, NAMES)
-            await leases.release(owner, [name for name, one in answer.items() if one.ours and one.asked])
+            given = [name for name, one in answer.items() if one.ours and one.asked]
+            await leases.release(owner, given)
+            assert not await held(leases, owner) & set(given), "who looks again at once does not take back what it gave"
     return {owner: await held(leases, owner) for owner in owners}
 
 
@@ -78,6 +81,28 @@ async def test_an_owner_that_is_gone_leaves_its_sources_to_all_others(stream: St
     assert len(taken) <= 2, "the others are for whoever else is there"
     assert shares["a"] - taken <= await held(stream.leases, "c")
     assert await held(stream.leases, "a") == set()
+
+
+async def test_whoever_comes_and_goes_all_sources_are_had_by_one_each_in_fair_shares_and_then_stay(
+    stream: Stream, redis_server: RedisServer
+) -> None:
+    dice = random.Random(3)
+    there: list[str] = []
+    for number in range(40):
+        if not there or (len(there) < 5 and dice.random() < 0.55):
+            there.append(f"process-{number}")
+        else:
+            gone = there.pop(dice.randrange(len(there)))
+            if dice.random() < 0.5:
+                await stream.leases.release(gone, NAMES)
+            else:
+                for name in await held(stream.leases, gone):
+                    made_older(redis_server, name, LEASE_MS + dice.choice([0, GRACE_MS + 1]))
+        if there:
+            shares = await balanced(stream.leases, *there)
+            assert sorted(name for share in shares.values() for name in share) == sorted(NAMES)
+            assert max(map(len, shares.values())) - min(map(len, shares.values())) <= 1
+            assert await balanced(stream.leases, *there) == shares, "nothing moves while nobody comes or goes"
 
 
 async def test_what_nobody_takes_up_is_anyones(stream: Stream, redis_server: RedisServer) -> None:
