@@ -19,6 +19,7 @@ import click
 import pytest
 import yaml
 
+from monitor.alive import said_to_live
 from monitor.cli import cli
 from monitor.daemon import STOP_WITHIN_S
 from tests.abuse import claim_of, post_of, quick_config
@@ -211,18 +212,20 @@ async def stop(process: DaemonProcess) -> None:
         await process.stop()
 
 
-def test_a_process_that_stands_still_is_not_healthy(place: Place) -> None:
+async def test_a_process_that_stands_still_or_died_is_not_healthy(place: Place) -> None:
     container = place.of("work")
-    folder = container.folder / "data" / "alive"
-    folder.mkdir()
-    sign = folder / f"work.{os.getpid()}"
-    sign.touch()
-    assert container.health() == 0
-    os.utime(sign, (1, 1))
+    data = container.folder / "data"
+    async with said_to_live(data, "work"):
+        assert container.health() == 0
+        (sign,) = (data / "alive").iterdir()
+        os.utime(sign, (1, 1))
+        assert container.health() != 0
+        os.utime(sign)
+        (data / "alive" / f"work.{os.getppid()}").touch()  # of one that was killed, whose number another process has now
+        assert container.health() == 0
+        assert list((data / "alive").iterdir()) == [sign]
     assert container.health() != 0
-    sign.rename(folder / "work.999999999")
-    assert container.health() != 0
-    assert list(folder.iterdir()) == [], "the sign of one that died is taken away"
+    assert list((data / "alive").iterdir()) == []
 
 
 # What is read
