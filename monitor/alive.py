@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import sys
 import time
@@ -23,29 +24,55 @@ _FOLDER = "alive"
 @contextlib.asynccontextmanager
 async def said_to_live(data_dir: Path, role: str) -> AsyncIterator[None]:
     """Says so for this process while the block runs, and no more when it has ended in order."""
-    file = data_dir / _FOLDER / f"{role}.{os.getpid()}"
+    sign = _Sign(data_dir / _FOLDER / f"{role}.{os.getpid()}")
 
     async def keep_saying() -> None:
         while True:
             await asyncio.sleep(SAY_EVERY_S)
-            await asyncio.to_thread(_say, file)
+            await asyncio.to_thread(sign.say)
 
-    _say(file)
+    sign.say()
     saying = asyncio.create_task(keep_saying())
     try:
         yield
     finally:
         saying.cancel()
         await asyncio.gather(saying, return_exceptions=True)
+        sign.remove()
+
+
+class _Sign:
+    """A file that this process holds a lock on: the kernel lets go of it whatever ends the process, and no process id is trusted
+    that may have been given to another one since.
+
+    What the disk refuses is not worth an end of the work: who asks then hears that nothing was said.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._file: int | None = None
+
+    def say(self) -> None:
         with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
+            if self._file is None or not self._path.exists():
+                self._make()
+            os.utime(self._path)
 
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        self._close()
 
-def _say(file: Path) -> None:
-    # What the disk refuses is not worth an end of the work: who asks then hears that nothing was said.
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
+    def _make(self) -> None:
+        self._close()
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 def living(data_dir: Path) -> list[tuple[str, int, float]]:
@@ -55,23 +82,24 @@ def living(data_dir: Path) -> list[tuple[str, int, float]]:
 
 def _read(folder: Path) -> Iterator[tuple[str, int, float]]:
     with contextlib.suppress(FileNotFoundError):
-        for file in folder.iterdir():
-            role, _, pid = file.name.partition(".")
+        for path in folder.iterdir():
+            role, _, pid = path.name.partition(".")
             with contextlib.suppress(FileNotFoundError):
-                if pid.isdecimal() and _runs(int(pid)):
-                    yield role, int(pid), time.time() - file.stat().st_mtime
+                if pid.isdecimal() and _held(path):
+                    yield role, int(pid), time.time() - path.stat().st_mtime
                 else:
-                    file.unlink()
+                    path.unlink()
 
 
-def _runs(pid: int) -> bool:
+def _held(path: Path) -> bool:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    return True
+    finally:
+        os.close(file)
+    return False
 
 
 def main() -> int:

@@ -25,7 +25,6 @@ import msgspec
 from monitor import __version__, words
 from monitor.datadir import private_folder
 from monitor.embedded import EmbeddedRedis, connect_running
-from monitor.intake import key_file
 from monitor.moving import check_unused, contents, contents_of, stopped
 from monitor.settings import Settings
 from monitor.store import Database
@@ -53,8 +52,11 @@ class Label(msgspec.Struct, frozen=True):
     found: dict[str, int]
 
 
-async def back_up(settings: Settings, file: Path) -> Label:
-    """Makes a backup, whether or not a daemon runs. Raises BackupError, DataDirError, EmbeddedRedisError, StreamError."""
+async def back_up(settings: Settings, file: Path, *, keys: bool = True) -> Label:
+    """Makes a backup, with the keys or without, whether or not a daemon runs.
+
+    Raises BackupError, DataDirError, EmbeddedRedisError, StreamError.
+    """
     record = _record_of(settings)
     _check_places(record, file)
     try:
@@ -65,9 +67,9 @@ async def back_up(settings: Settings, file: Path) -> Label:
                 found = await _write_stream(stream, folder / _STREAM)
             if record is not None:
                 found |= await asyncio.to_thread(_copy_record, record, folder / _RECORD)
-            for key in (key_file(settings), settings.data_dir / "login.key"):
-                if key.exists():
-                    shutil.copyfile(key, folder / key.name)
+            for key in _KEYS if keys else ():
+                if (settings.data_dir / key).exists():
+                    shutil.copyfile(settings.data_dir / key, folder / key)
             label = Label(_FORMAT, __version__, words.rfc3339(words.now_ms()), partitions, record is not None, found)
             (folder / _LABEL).write_bytes(msgspec.json.encode(label))
             await asyncio.to_thread(_pack, folder, folder / "whole")
@@ -86,7 +88,7 @@ async def restore(settings: Settings, file: Path) -> Label:
     """
     data_dir, record = settings.data_dir, _record_of(settings)
     with stopped(data_dir):
-        _check_free(record, *(data_dir / key for key in _KEYS), data_dir / "redis")
+        _check_free(record, data_dir / "redis")
         staged = data_dir / _STAGED
         staged_record = private_folder(record.parent) / f".{record.name}{_STAGED}" if record else None
         try:
@@ -94,6 +96,7 @@ async def restore(settings: Settings, file: Path) -> Label:
             label = await asyncio.to_thread(_unpack, file, private_folder(staged))
             if label.record != (record is not None):
                 raise BackupError(f"{file} {_MISMATCH[label.record]}")
+            _check_keys(staged, data_dir)
             if staged_record is not None:
                 await asyncio.to_thread(_move, staged / _RECORD, staged_record)
                 await _check_record(staged_record, file)
@@ -137,6 +140,13 @@ def _check_free(*places: Path | None) -> None:
             raise BackupError(f"{place} is there already: a backup is put into an empty data folder, so set another data_dir")
 
 
+def _check_keys(staged: Path, data_dir: Path) -> None:
+    """A key may be there before, as where it is kept apart from backups; but not another one."""
+    for key in _KEYS:
+        if (staged / key).exists() and (data_dir / key).exists() and (staged / key).read_bytes() != (data_dir / key).read_bytes():
+            raise BackupError(f"{data_dir / key} is there already and is another one than the backup's; set another data_dir")
+
+
 async def _check_put_back(settings: Settings) -> None:
     """That the record is there that belongs to the stream: cursors without it would skip what it lacks. Raises BackupError."""
     database = Database(settings.sqlalchemy_url)
@@ -153,7 +163,7 @@ def _place(staged: Path, data_dir: Path, staged_record: Path | None, record: Pat
         staged_record.replace(record)
     for key in _KEYS:
         if (staged / key).exists():
-            (staged / key).rename(data_dir / key)
+            (staged / key).replace(data_dir / key)
 
 
 def _folder_beside(file: Path) -> tempfile.TemporaryDirectory[str]:

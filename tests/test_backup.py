@@ -135,13 +135,19 @@ async def test_what_is_judged_while_a_backup_is_made_is_in_it(
         assert sorted(raised) == sorted(claims), "each once"
 
 
-async def test_what_waits_in_a_stopped_installation_is_in_its_backup(folders: tuple[Path, Path, Path]) -> None:
+async def test_what_waits_in_a_stopped_installation_is_in_its_backup_and_keys_may_be_kept_apart(
+    folders: tuple[Path, Path, Path],
+) -> None:
     here, there, file = folders
     async with Receiver() as receiver:
         config = quick_config(here, hook=receiver.url)
         await done(config, "replay", replay_file(here, post_of("1", claim_of(301)), post_of("2", claim_of(302))))
-        assert "0 cursors, 2 waiting, 0 dead, 0 mentions" in await done(config, "backup", file)
+        assert "0 cursors, 2 waiting, 0 dead, 0 mentions" in await done(config, "backup", "--without-keys", file)
+        with tarfile.open(file) as archive:
+            assert archive.getnames() == ["backup.json", "stream.jsonl", "exowatch.sqlite"]
         config = quick_config(there, hook=receiver.url)
+        (there / "data").mkdir()
+        shutil.copy(here / "data" / "author.key", there / "data")
         await done(config, "restore", file)
         out = await done(config, "replay", replay_file(there, post_of("2", claim_of(302))))
         assert out == "accepted 0, duplicates 1, unmatched 0\n"
@@ -219,6 +225,9 @@ def test_what_cannot_be_backed_up_or_put_back_is_said_in_a_sentence(
         assert words in said(config, "restore", there / "bad")
     assert {path.name for path in (there / "data").iterdir()} <= {"daemon.lock"}, "a refusal leaves the folder as it was"
     (there / "strange").write_bytes(changed(whole))
+    (there / "data" / "author.key").write_text("another" * 10)
+    assert "is another one than the backup's" in said(config, "restore", there / "strange")
+    (there / "data" / "author.key").unlink()
     said(config, "restore", there / "strange", status=0)
     assert not list(there.rglob("evil"))
 

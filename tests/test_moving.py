@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, select, text
 
+from monitor.datadir import DataDirLock
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.store.citations import Citations
 from monitor.store.copying import TABLES, copy
 from monitor.store.tables import mention
-from tests.abuse import claim_of, feed, one_sentence, post_of, quick_config, replay_file
+from tests.abuse import claim_of, feed, one_sentence, post_of, quick_config, replay_file, run_here
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
 from tests.postgres import Postgres
 from tests.receiver import Receiver
@@ -109,7 +111,9 @@ async def rows_of(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     async with database.read() as connection:
         found = {}
         for table in TABLES:
-            columns = ", ".join(f'CAST("{c.name}" AS text)' if isinstance(c.type, JSON) else f'"{c.name}"' for c in table.columns)
+            columns = ", ".join(
+                f'CAST("{c.name}" AS text)' if isinstance(c.type, JSON | Citations) else f'"{c.name}"' for c in table.columns
+            )
             rows = await connection.execute(text(f'SELECT {columns} FROM "{table.name}"'))
             found[table.name] = sorted((tuple(map(_plain, row)) for row in rows), key=repr)
         return found
@@ -176,49 +180,65 @@ async def test_a_copy_that_breaks_off_leaves_nothing(filled: Path, empty_store_u
         await there.close()
 
 
-async def test_what_cannot_be_moved_is_said_in_a_sentence(
-    tmp_path: Path, filled: Path, postgres_server: Postgres, redis_server: RedisServer
+def said(config: Path, capfd: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
+    """What `exowatch migrate words…` says: its answer, or its one sentence where it is to fail."""
+    found, out, err = run_here(["--config", str(config), "migrate", *words], capfd)
+    assert (bool(found), out if status else err) == (bool(status), ""), err
+    if status:
+        one_sentence(err)
+    return err if status else out
+
+
+def test_what_cannot_be_moved_is_said_in_a_sentence(
+    tmp_path: Path, filled: Path, postgres_server: Postgres, redis_server: RedisServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = quick_config(tmp_path)
 
-    async def refused(*words: str) -> str:
-        status, out, err = await run_command("--config", str(config), "migrate", *words)
-        assert (status > 0, out) == (True, "")
-        one_sentence(err)
-        return err
+    def refused(*words: str) -> str:
+        return said(config, capfd, *words, status=1)
 
-    assert "there is nothing to move" in await refused("--to-store", postgres_server.empty_database())
+    assert "there is nothing to move" in refused("--to-store", postgres_server.empty_database())
     shutil.copytree(filled.parent, tmp_path / "data")
     used = postgres_server.empty_database()
-    status, _, err = await run_command("--config", str(config), "migrate", "--to-store", used)
-    assert (status, err) == (0, "")
-    assert "is not empty (there are rows in claim)" in await refused("--to-store", used)
-    assert "write postgresql://" in await refused("--to-store", "mysql://root@localhost/x")
-    assert "write redis://" in await refused("--to-redis", "http://localhost")
-    assert "cannot be reached" in await refused("--to-redis", f"unix://{tmp_path}/none.sock")
-    assert "does not answer" in await refused("--to-store", f"postgresql://exowatch@/x?host={tmp_path}")
-    assert "secret file" in await refused("--to-store", f"file:{tmp_path}/none")
-    async with running_daemon(config):
-        assert "works on" in await refused("--to-store", postgres_server.empty_database())
-    own = quick_config(tmp_path, redis=redis_server.url)
-    async with running_daemon(own, "deliver"):
-        assert "exowatch deliver (process" in await refused("--to-store", postgres_server.empty_database())
-    assert "used by exowatch before" in await refused("--to-redis", redis_server.url)
+    assert "in each table as many as here" in said(config, capfd, "--to-store", used)
+    assert "is not empty (there are rows in claim)" in refused("--to-store", used)
+    assert "write postgresql://" in refused("--to-store", "mysql://root@localhost/x")
+    assert "write redis://" in refused("--to-redis", "http://localhost")
+    assert "cannot be reached" in refused("--to-redis", f"unix://{tmp_path}/none.sock")
+    assert "does not answer" in refused("--to-store", f"postgresql://exowatch@/x?host={tmp_path}")
+    assert "secret file" in refused("--to-store", f"file:{tmp_path}/none")
+    assert "1 waiting" in said(config, capfd, "--to-redis", redis_server.url)
+    assert "used by exowatch before" in refused("--to-redis", redis_server.url)
+    with DataDirLock(tmp_path / "data"):
+        assert "works on" in refused("--to-store", used)
 
 
-async def test_migrate_alone_makes_the_tables(tmp_path: Path, empty_store_url: str) -> None:
+@pytest.mark.parametrize("role", ["run", "deliver"])
+async def test_nothing_is_moved_while_a_process_works_on_it(tmp_path: Path, redis_server: RedisServer, role: str) -> None:
+    config = quick_config(tmp_path, redis=redis_server.url)  # where the data folder's lock is not held
+    async with running_daemon(config, role):
+        status, out, err = await run_command("--config", str(config), "migrate", "--to-store", f"sqlite:///{tmp_path}/x.sqlite")
+    assert (status, out) == (1, "")
+    one_sentence(err, f"exowatch {role} (process ", "stop it first")
+    assert not (tmp_path / "x.sqlite").exists()
+
+
+def test_migrate_alone_makes_the_tables_and_leaves_newer_ones(
+    tmp_path: Path, empty_store_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     config = quick_config(tmp_path, store=empty_store_url)
     for _ in range(2):
-        status, out, err = await run_command("--config", str(config), "migrate")
-        assert (status, err) == (0, "")
-        assert out.endswith(" are up to date\n")
-    database = opened(empty_store_url)
-    async with database.write() as connection:
-        assert (await connection.execute(select(mention.c.id))).all() == []
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    await database.close()
-    for words in (("migrate",), ("run",)):
-        status, out, err = await run_command("--config", str(config), *words)
+        assert said(config, capfd).endswith(" are up to date\n")
+
+    async def age() -> None:
+        database = opened(empty_store_url)
+        async with database.write() as connection:
+            assert (await connection.execute(select(mention.c.id))).all() == []
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await database.close()
+
+    asyncio.run(age())
+    for words in ("migrate", "run"):
+        status, out, err = run_here(["--config", str(config), words], capfd)
         assert (status, out) == (1, "")
-        lines = [line for line in err.splitlines() if not line.startswith("{")]
-        one_sentence("\n".join(lines), "newer exowatch (revision 9999)", "use the newer program")
+        one_sentence(err, "newer exowatch (revision 9999)", "use the newer program")

@@ -31,8 +31,13 @@ async def leave_behind(store_url: str, revision: str) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("revision", ["0001", "0005"])
-async def test_the_daemon_starts_on_what_an_earlier_program_left(tmp_path: Path, empty_store_url: str, revision: str) -> None:
+@pytest.mark.parametrize(
+    ("revision", "empty_store_url"), [("0001", "sqlite"), ("0005", "postgresql")], indirect=["empty_store_url"]
+)
+async def test_the_daemon_starts_on_what_an_earlier_program_left(
+    tmp_path: Path, empty_store_url: str, revision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXOWATCH_STORE__RETAIN_TEXT", '{"forum": "36500d"}')  # the row is of 1970
     await leave_behind(empty_store_url, revision)
     async with Receiver() as receiver:
         config = quick_config(tmp_path, store=empty_store_url, hook=receiver.url)

@@ -19,15 +19,18 @@ _file = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, p
 
 @cli.command(epilog="Example:  exowatch backup /backups/exowatch-$(date +%F).tar.gz")
 @_file
+@click.option("--without-keys", is_flag=True, help="Leave author.key and login.key out: you keep copies of them elsewhere.")
 @click.pass_context
-def backup(context: click.Context, file: Path) -> None:
-    """Write record, stream and keys to FILE, whether or not the daemon runs. For you alone: it holds the keys.
+def backup(context: click.Context, file: Path, without_keys: bool) -> None:
+    """Write record, stream and keys to FILE, whether or not the daemon runs.
+
+    By the keys whoever has FILE can find out whether a name is among the authors: without them that needs two places.
 
     A record in PostgreSQL is not in it: pg_dump it afterwards. Nor are the config file and a topic pack of your own.
     """
     log_as_asked(context, logging.WARNING)
     with Console(stderr=True).status("backing up"):
-        label = asyncio.run(back_up(settings_of(context), file))
+        label = asyncio.run(back_up(settings_of(context), file, keys=not without_keys))
     print(f"{file}: {_found(label)}; {file.stat().st_size / 1e6:,.1f} MB")
     if not label.record:
         print("The record is in PostgreSQL and not in this file: run pg_dump now, after it.")

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import JSON
 
 from monitor.store import recount, search, source_tables  # noqa: F401 - its tables are in `metadata` too
+from monitor.store.citations import Citations
 from monitor.store.database import Database, StoreError, StoreUnavailable, reason_of
 from monitor.store.tables import mention_text, metadata
 
@@ -25,6 +26,7 @@ Progress = Callable[[str, int], None]  # the table, and how many rows of it went
 TABLES: tuple[Table, ...] = tuple(metadata.sorted_tables)  # those that others refer to come first
 INDEX = "text index"
 _PAGE = 1_000  # rows
+_WRITTEN = (JSON, Citations)
 _LEAD = "as_text_"  # of the parameters that hold JSON: SQLAlchemy keeps the columns' names for itself
 
 
@@ -70,7 +72,7 @@ async def copy(source: Database, target: Database, progress: Progress) -> dict[s
 
 async def _copy_table(old: AsyncConnection, new: AsyncConnection, one: Table, progress: Progress) -> None:
     statement = _inserting(one, new.dialect.name)
-    columns = [(cast(c, Text) if isinstance(c.type, JSON) else c).label(_name_of(c)) for c in one.columns]
+    columns = [(cast(c, Text) if isinstance(c.type, _WRITTEN) else c).label(_name_of(c)) for c in one.columns]
     query = select(*columns).order_by(*one.primary_key.columns)
     async with old.stream(query, execution_options={"yield_per": _PAGE}) as rows:
         async for page in rows.mappings().partitions(_PAGE):
@@ -82,14 +84,14 @@ def _inserting(one: Table, dialect: str) -> Insert:
     """The statement that takes rows whose JSON is text."""
     values: dict[str, ColumnElement[Any]] = {}
     for column in one.columns:
-        if isinstance(column.type, JSON):
+        if isinstance(column.type, _WRITTEN):
             given = bindparam(_name_of(column), type_=Text)
             values[column.name] = given if dialect == "sqlite" else cast(given, JSON)
     return insert(one).values(values) if values else insert(one)
 
 
 def _name_of(column: Any) -> str:
-    return f"{_LEAD}{column.name}" if isinstance(column.type, JSON) else str(column.name)
+    return f"{_LEAD}{column.name}" if isinstance(column.type, _WRITTEN) else str(column.name)
 
 
 async def _index(new: AsyncConnection, progress: Progress) -> None:

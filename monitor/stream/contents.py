@@ -5,7 +5,8 @@ needs no rights but those that exowatch has anyway. The source has to allow SCAN
 
 A source may be in use while it is read. The order then matters. What says that something was heard (cursors, keys that were seen)
 comes before what waits to be judged, and the caller copies the record after both: so all that counts as heard is among what waits
-or in the record. What is not counted as heard is merely fetched again. Wake-ups, leases and metrics are of the moment and stay behind.
+or in the record. What is not counted as heard is merely fetched again. Wake-ups, leases and metrics are of the moment and stay
+behind.
 """
 
 from __future__ import annotations
