@@ -55,10 +55,10 @@ async def carry(source: str, target: str, *, stop_after: int | None = None) -> N
         await new.finish(await old.partitions())
 
 
-async def fill(url: str, posts: int = 1_200) -> None:
+async def fill(url: str) -> None:
     """A stream of two partitions in the middle of its work: done, in hand, waiting, dead."""
     stream = await Stream.open(url, 2)
-    await stream.publish([Item(f"k{n}", b"%d" % n, names=(f"n{n}",)) for n in range(posts)], source="feed", cursor="c1")
+    await stream.publish([Item(f"k{n}", b"%d" % n, names=(f"n{n}",)) for n in range(1_200)], source="feed", cursor="c1")
     await stream.note_said({"a": Saying("1", 2)})
     cap = Spending(unit="usd", period="day", most=1, cost=0.5, kept_s=60)
     await stream.buckets.take("b", most=5, per_ms=1e-9, member="m", distinct=2, distinct_ms=9_000_000, spending=[cap])
@@ -104,7 +104,7 @@ def _entries(client: redis_py.Redis, key: str) -> object:
 
 @pytest.mark.parametrize("redis_server", every_redis(), indirect=True)
 async def test_everything_goes_over_with_the_rights_of_the_example(redis_server: RedisServer, other: RedisServer) -> None:
-    await fill(redis_server.url, 200)
+    await fill(redis_server.url)
     await bury(redis_server.url)
     await carry(redis_server.url, url_of(other))
     before, after = all_of(redis_server), all_of(other, "admin", "change-me-admin")

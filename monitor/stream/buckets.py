@@ -63,8 +63,9 @@ redis.call('EXPIRE', KEYS[1], ARGV[8])
 for i = 3, #KEYS do
   local at = 9 + (i - 3) * 3
   if tonumber(ARGV[at + 1]) ~= 0 then
-    redis.call('INCRBYFLOAT', KEYS[i], ARGV[at + 1])
-    redis.call('EXPIRE', KEYS[i], ARGV[at + 2])
+    -- Not INCRBYFLOAT: within a script it leaves Redis 6.2 with a list of arguments that is too short for the next long call.
+    local used = tonumber(redis.call('GET', KEYS[i]) or '0')
+    redis.call('SET', KEYS[i], string.format('%.17g', used + tonumber(ARGV[at + 1])), 'EX', ARGV[at + 2])
   end
 end
 if new then
