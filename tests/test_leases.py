@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -27,6 +28,7 @@ from monitor.stream import LeaseLost, Stream
 from monitor.stream.leases import GRACE_MS, LEASE_MS, Leases
 from monitor.topic import load_topic
 from monitor.words import SourceStatus
+from tests.checker import query
 from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
 from tests.servers import RedisServer, every_redis
@@ -302,7 +304,7 @@ def said(process: DaemonProcess, what: str) -> list[dict[str, object]]:
 async def test_two_collectors_one_killed_one_paused_and_nothing_is_lost_or_heard_twice(
     tmp_path: Path, redis_url: str, store_url: str
 ) -> None:
-    """The owner is killed, and the other goes on from its cursor; then that one is paused until the first has come back."""
+    """The owner is killed, and the other goes on from its cursor; then that one is paused until the first has taken over."""
     async with FeedServer() as feed, Receiver() as receiver, AsyncExitStack() as processes:
         config = write_config(tmp_path, redis_url, store_url, receiver.url, feed.url)
         stream = await Stream.open(redis_url)
@@ -334,9 +336,11 @@ async def test_two_collectors_one_killed_one_paused_and_nothing_is_lost_or_heard
         first = next(one for one in feed.asked[asked:] if one.path == "/rss.xml")
         assert "If-None-Match" in first.headers, "it goes on from the cursor of the one before"
 
-        os.kill(pair[1].pid, signal.SIGSTOP)
         await pair[0].start()
+        await polled(store_url)  # or it could be paused with the database in its hands, which would hold up everybody
+        os.kill(pair[1].pid, signal.SIGSTOP)
         await heard_more()
+        assert len(said(pair[0], "source taken")) == 2
         os.kill(pair[1].pid, signal.SIGCONT)
         await until(lambda: as_list(said(pair[1], "source given up")), bool)
         await heard_more()
@@ -423,12 +427,19 @@ async def test_a_source_that_is_handed_on_is_told_of_neither_twice_nor_falsely(d
     assert (await row()).state == "waiting"
 
 
+async def polled(store_url: str) -> None:
+    """Returns when a poll has just been written down: the next comes in two seconds."""
+    last_success = "SELECT last_success_ms FROM source"
+    before = await query(store_url, last_success)
+    await until(lambda: query(store_url, last_success), lambda now: now != before)
+
+
 async def as_list(found: list[dict[str, object]]) -> list[dict[str, object]]:
     return found
 
 
 async def ended(process: DaemonProcess) -> None:
     if process.running:
-        process_id = process.pid
-        os.kill(process_id, signal.SIGCONT)
-        await process.stop()
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself, and the test says so
+            os.kill(process.pid, signal.SIGCONT)
+            await process.stop()
