@@ -198,7 +198,7 @@ async def test_what_is_written_to_a_file_that_was_there_is_seen_by_other_program
     await database.migrate()
 
     async def seen_by_another() -> bytes:
-        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(list(c.execute('SELECT name FROM source'))); c.close()"
+        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print([*c.execute('SELECT name FROM source')]); c.close()"
         words = [sys.executable, "-c", look, str(file)]
         return (await asyncio.to_thread(subprocess.run, words, check=True, capture_output=True)).stdout
 

@@ -22,7 +22,7 @@ from monitor.settings import Endpoint, Source
 from monitor.settings.duties import Duty
 from monitor.store import Database, StoreUnavailable, coverage, sources, websub
 from monitor.store.coverage import OpenGap
-from monitor.stream import Signal, Stream, StreamUnavailable
+from monitor.stream import Signal, Stream, StreamRewound, StreamUnavailable
 from monitor.words import SourceState, now_ms, public_id
 
 log = structlog.get_logger()
@@ -83,6 +83,10 @@ class SourceWatch:
                 while not stop.is_set():
                     try:
                         wait = await self._once(stop)
+                    except StreamRewound as error:
+                        self._publisher.forget()
+                        self._log.warning("going back to where Redis stands", error=str(error))
+                        wait = 0.0
                     except (StreamUnavailable, StoreUnavailable) as error:
                         # What was not published is not covered by the cursor either: the next time brings it again.
                         self._log.warning("waiting for a server", error=str(error))
@@ -110,6 +114,9 @@ class SourceWatch:
                 await self._read_pushes(self._collector, stop)
             except _StoppedError:
                 return
+            except StreamRewound:
+                self._publisher.forget()
+                return  # the poll that comes now goes back
             except (StreamUnavailable, StoreUnavailable) as error:
                 self._log.warning("pushes wait for a server", error=str(error))
                 look = TROUBLE_S
@@ -134,7 +141,7 @@ class SourceWatch:
             if push is None:
                 return
             try:
-                cursor = await self._stream.cursor(self._source.name)
+                cursor = await self._cursor()
                 async with aclosing(collector.pushed(push.body, push.content_type, cursor)) as batches:
                     while (batch := await _next(batches, stop)) is not None:
                         await self._publisher.take(batch, stop, until=now_ms())
@@ -167,10 +174,20 @@ class SourceWatch:
             await self._publisher.flush(stop)
             return await self._failed(f"unexpected {type(error).__name__}: {error}", None, permanent=False)
 
+    async def _cursor(self) -> str | None:
+        """Where to go on. Where Redis knows nothing of the source, from where all before it is on record."""
+        cursor = await self._stream.cursor(self._source.name)
+        if cursor is None:
+            async with self._database.read() as connection:
+                cursor = await sources.judged_until(connection, self._source.name)
+            if cursor is not None:
+                self._log.warning("Redis does not know where this source was read to, going on from where the record has all")
+        return cursor
+
     async def _poll(self, collector: Collector, stop: asyncio.Event) -> float:
         wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
         began = now_ms()
-        async with aclosing(collector.poll(await self._stream.cursor(self._source.name))) as batches:
+        async with aclosing(collector.poll(await self._cursor())) as batches:
             while (batch := await _next(batches, stop)) is not None:
                 await self._publisher.take(batch, stop, until=began)
                 wait = max(wait, batch.wait or 0)
@@ -185,7 +202,7 @@ class SourceWatch:
         """One connection, until it ends or nothing comes for too long."""
         began, flushed = time.monotonic(), 0.0
         alive = False
-        async with aclosing(streamer.stream(await self._stream.cursor(self._source.name))) as batches:
+        async with aclosing(streamer.stream(await self._cursor())) as batches:
             while True:
                 try:
                     async with asyncio.timeout(streamer.stall_s):

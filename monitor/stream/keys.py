@@ -10,6 +10,7 @@ GROUP = "workers"
 ENTRY_FORMAT = "1"  # the field `v`: how the field `d` is to be read
 
 CURSORS = f"{PREFIX}:{{p0}}:cursors"
+MOVES = f"{PREFIX}:{{p0}}:moves"
 SIGNALS = f"{PREFIX}:{{p0}}:signals"
 PARTITIONS = f"{PREFIX}:{{p0}}:partitions"
 PROCESSES = f"{PREFIX}:{{p0}}:processes"

@@ -48,25 +48,32 @@ local function bury(stream, dead, group, id, deliveries, reason)
 end
 """
 
-# KEYS mentions, seen today, yesterday, tomorrow, cursors (partition 0 only)
-# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, then key and data of each item
-# Answers one character an item: 1 new, 0 seen. An item that was seen yesterday is remembered today as well, so that a post that
-# stays in a feed for weeks stays known. Appending goes before remembering: a step cut short repeats, and never skips.
+# KEYS mentions, seen today, yesterday, tomorrow, cursors and moves (partition 0 only)
+# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, moves known (-1: nobody counts), then key and data of
+# each item
+# Answers {one character an item: 1 new, 0 seen; moves of this source, -1 where fewer are known here than the source counted}. An
+# item that was seen yesterday is remembered today as well, so that a post that stays in a feed for weeks stays known. Appending
+# goes before remembering: a step cut short repeats, and never skips.
 PUBLISH = Script(
     _APPEND
     + """
-local count = (#ARGV - 4) / 2
+local count = (#ARGV - 5) / 2
 local answer = {}
+local known, moves = tonumber(ARGV[5]), 0
+if known >= 0 then
+  moves = tonumber(redis.call('HGET', KEYS[6], ARGV[3]) or '0') + 1
+  if moves <= known then return {'', -1} end
+end
 if count > 0 then
   local keys, batch = {}, {}
-  for i = 1, count do keys[i] = ARGV[3 + 2 * i] end
+  for i = 1, count do keys[i] = ARGV[4 + 2 * i] end
   local today = redis.call('SMISMEMBER', KEYS[2], unpack(keys))
   local yesterday = redis.call('SMISMEMBER', KEYS[3], unpack(keys))
   local tomorrow = redis.call('SMISMEMBER', KEYS[4], unpack(keys))
   for i = 1, count do
     if today[i] + yesterday[i] + tomorrow[i] == 0 and not batch[keys[i]] then
       batch[keys[i]] = true
-      append(KEYS[1], ARGV[4 + 2 * i])
+      append(KEYS[1], ARGV[5 + 2 * i])
       answer[i] = '1'
     else
       answer[i] = '0'
@@ -78,7 +85,22 @@ end
 if ARGV[2] == '1' then
   redis.call('HSET', KEYS[5], ARGV[3], ARGV[4])
 end
-return table.concat(answer)
+if known >= 0 then
+  redis.call('HSET', KEYS[6], ARGV[3], string.format('%.0f', moves))
+end
+return {table.concat(answer), moves}
+"""
+)
+
+# KEYS mentions, moves; ARGV source, moves known
+# Answers {ms of the server's clock, id of the oldest entry that is not done}, the latter empty where all are; or {-1, ''} where
+# fewer moves are known here than the source counted.
+HORIZON = Script(
+    """
+if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') < tonumber(ARGV[2]) then return {-1, ''} end
+local time = redis.call('TIME')
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+return {tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), oldest and oldest[1] or ''}
 """
 )
 

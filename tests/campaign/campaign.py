@@ -24,8 +24,8 @@ ALONE_SHARE = 0.1  # of the posts, for the installation with one process
 
 @dataclass(frozen=True)
 class Plan:
-    """`short`: seconds instead of minutes. There, the waits that the program keeps to (a killed sender's lease of 30 s) are said to
-    be over; in the long form they are waited for."""
+    """`short`: seconds instead of minutes. There, the waits that the program keeps to (a killed sender's lease of 30 s) are said
+    to be over; in the long form they are waited for."""
 
     seed: int
     posts: int

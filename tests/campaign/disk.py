@@ -1,4 +1,4 @@
-"""A disk that is full for a while: a small file system of its own where that may be mounted, else a limit to what a process writes."""
+"""A disk that is full for a while: a small file system of its own where that may be mounted, else a limit to what is written."""
 
 from __future__ import annotations
 

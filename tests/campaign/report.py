@@ -25,8 +25,8 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Phase:
-    """What one fault came to. `posts`: public by the end of it; `recovered_s`: from when it was mended until all was settled, None
-    where that never came."""
+    """What one fault came to. `posts`: public by the end of it; `recovered_s`: from when it was mended until all was settled,
+    None where that never came."""
 
     fault: Fault
     times: int
