@@ -21,23 +21,19 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
-from monitor import metrics, retention
+from monitor import metrics
 from monitor.api import make_app
 from monitor.children import keep_worker
-from monitor.collectors import open_collector
-from monitor.collectors.budget import Budgets
-from monitor.collectors.run import SourceWatch
-from monitor.collectors.websub import keep_subscribed
-from monitor.datadir import WorkerSlot, kept_key, private_folder
+from monitor.collectors.role import Collecting
+from monitor.datadir import CollectorSlot, WorkerSlot, kept_key, private_folder
 from monitor.edits import Record
 from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.explain import Present
 from monitor.forgotten import Forgotten
 from monitor.intake import Intake, keys_of, pseudonyms_of
 from monitor.pause import either, pause, until
-from monitor.settings import Settings, Source
-from monitor.settings.duties import duty_of
-from monitor.store import Database, StoreError, sources
+from monitor.settings import Settings
+from monitor.store import Database, StoreError
 from monitor.stream import Signal, Stream, StreamError
 from monitor.topic import Topic, TopicError, load_topic
 from monitor.topic.follow import Follower
@@ -74,6 +70,7 @@ class Daemon:
         database: Database,
         *,
         slot: str = "worker",
+        owner: str = "collector",
         workers: int = 1,
         follower: Follower | None = None,
     ) -> None:
@@ -86,9 +83,9 @@ class Daemon:
         self._follower = follower or Follower(settings.topic_folder, settings.watchlist_file)
         self._renewed = asyncio.Event()  # set once another judge has taken this one's place
         self.slot = slot  # the consumer name of this process
+        self.owner = owner  # the name under which it holds leases
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
-        self._watches: dict[str, SourceWatch] = {}
 
     @cached_property
     def judge(self) -> Judge:
@@ -132,17 +129,8 @@ class Daemon:
             jobs["deliver"] = partial(sender.run, stop)
             jobs["wake sender"] = lambda: until(stop, self._wake(sender))
         if "collect" in roles:
-            jobs["keep texts no longer than they may be"] = partial(
-                retention.keep, self.settings, self.database, self.intake.pseudonyms, stop
-            )
-            async with self.database.write() as connection:
-                await sources.declare(connection, {source.name: source.kind for source in self.settings.source})
-            for source in self.settings.source:
-                jobs[f"collect {source.name}"] = partial(self._collect, source, stop)
-            pushed = {source.name for source in self.settings.source} if self.settings.api.public_url else set()
-            jobs["keep subscribed at hubs"] = partial(keep_subscribed, self.database, pushed, stop)
-            if pushed:
-                jobs["wake collectors"] = lambda: until(stop, self._wake_collectors())
+            role = Collecting(self.settings, self.stream, self.database, self.intake, lambda: self.topic, self.owner)
+            jobs |= await role.jobs(stop)
         return jobs
 
     async def _work(self, partition: int, stop: asyncio.Event) -> None:
@@ -185,28 +173,6 @@ class Daemon:
         renewed, self._renewed = self._renewed, asyncio.Event()
         renewed.set()
         log.info("topic pack loaded anew", lexicon=topic.version, register=topic.register.version, entries=len(topic.register))
-
-    async def _collect(self, source: Source, stop: asyncio.Event) -> None:
-        collector = open_collector(source, Budgets(self.stream.buckets), lambda: self.topic)
-        watch = SourceWatch(
-            source,
-            collector,
-            self.stream,
-            self.intake,
-            self.database,
-            max_age_s=self.settings.alerts.max_age,
-            endpoints=self.settings.endpoint,
-            duty=duty_of(source.kind, self.settings.store.retain_text),
-            public_url=self.settings.api.public_url,
-        )
-        self._watches[source.name] = watch
-        await watch.run(stop)
-
-    async def _wake_collectors(self) -> None:
-        async with contextlib.aclosing(self.stream.signals()) as signals:
-            async for event in signals:
-                if event.kind == "push" and event.id in self._watches:
-                    self._watches[event.id].wake()
 
     async def _wake(self, sender: Sender) -> None:
         async with contextlib.aclosing(self.stream.signals()) as signals:
@@ -359,9 +325,12 @@ async def run(
     joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
     async with opened(settings, own=not alone) as (stream, database):
         following = asyncio.create_task(_follow(settings, joined, stop))
-        with WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot:
-            name = slot.name if slot else ""
-            daemon = Daemon(settings, topic, stream, database, slot=name, workers=workers, follower=follower)
+        with (
+            WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot,
+            CollectorSlot(settings.data_dir) if "collect" in roles else nullcontext() as collector,
+        ):
+            names = {"slot": slot.name if slot else "", "owner": collector.name if collector else ""}
+            daemon = Daemon(settings, topic, stream, database, **names, workers=workers, follower=follower)
             await daemon.run(roles, stop, ready)
         await _cancelled(following)
 

@@ -115,6 +115,40 @@ class WorkerSlot:
             self._file = None
 
 
+class CollectorSlot:
+    """The name under which a collector holds its leases, and which no other process has while it is held.
+
+    It is the same after a restart, so that what was its own is at once its own again. It lies in the data folder itself: machines
+    of the same name that share a Redis must not share it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "collectors"
+        self._file: int | None = None
+        self.name = ""
+
+    def __enter__(self) -> CollectorSlot:
+        """Takes the first free name. Raises DataDirError."""
+        private_folder(self._folder)
+        for number in range(_MAX_SLOTS):
+            file = _open(self._folder / f"{number}.lock")
+            if _lock(file, fcntl.LOCK_EX):
+                mark = os.pread(file, 100, 0).decode("ascii", "replace").strip()
+                if not mark.isalnum():
+                    mark = secrets.token_hex(8)
+                    os.ftruncate(file, 0)
+                    os.pwrite(file, f"{mark}\n".encode(), 0)
+                self._file, self.name = file, f"{socket.gethostname()}-{mark}"
+                return self
+            os.close(file)
+        raise DataDirError(f"{_MAX_SLOTS} collectors use {self._folder} already")
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
 def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone where it is missing. Raises DataDirError."""
     try:

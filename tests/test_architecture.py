@@ -27,6 +27,7 @@ FLOORS = (
     ("monitor.stream", "monitor.embedded", "monitor.store", "monitor.topic", "monitor.events", "monitor.explain"),
     (
         "monitor.intake",
+        "monitor.leasing",
         "monitor.metrics",
         "monitor.deletions",
         "monitor.edits",

@@ -25,7 +25,7 @@ def run(context: click.Context, workers: int) -> None:
 @cli.command(epilog="Example:  exowatch collect --config /etc/exowatch/monitor.toml")
 @click.pass_context
 def collect(context: click.Context) -> None:
-    """Run the collectors alone. One process of this kind is enough: two would ask the same sources."""
+    """Run the collectors alone. Several share the sources out: each is asked by one; another takes over when that one ends."""
     _play(context, ("collect",))
 
 

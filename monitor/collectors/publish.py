@@ -16,12 +16,13 @@ from monitor.collectors.base import Batch, Gap, Span
 from monitor.collectors.trail import Trail
 from monitor.deletions import Eraser
 from monitor.intake import Intake, Offered, PostError, bounded
+from monitor.leasing import Lease
 from monitor.notices import News
 from monitor.pause import pause
 from monitor.settings import Endpoint, Source
 from monitor.store import Database, coverage, news, sources
 from monitor.store.sources import Heard
-from monitor.stream import Signal, Stream, StreamRewound, StreamUnavailable
+from monitor.stream import LeaseLost, Signal, Stream, StreamRewound, StreamUnavailable
 from monitor.words import Post, now_ms, public_id
 
 log = structlog.get_logger()
@@ -42,8 +43,10 @@ class Publisher:
         *,
         max_age_s: float,
         endpoints: Sequence[Endpoint] = (),
+        lease: Lease | None = None,
     ) -> None:
         self._source = source
+        self._lease = lease
         self._stream = stream
         self._intake = intake
         self._database = database
@@ -61,8 +64,11 @@ class Publisher:
         """Carries a batch out. `until` (ms) is where a gap or covered time ends that does not say so itself.
 
         Raises StreamUnavailable where told to stop before the stream took it, StreamRewound where the stream has lost what was
-        before it, and StoreUnavailable.
+        before it, LeaseLost and StoreUnavailable.
         """
+        if self._lease is not None and not self._lease.holds:
+            # Paused for so long that another may have the source: what it notes of gaps is right, what we would is not.
+            raise LeaseLost(f"{self._source.name} may be another process' by now")
         if batch.gap is not None:
             # Before the cursor moves on: a gap may be noted twice, and must not be missing.
             await self.note_gap(batch.gap, until)

@@ -17,6 +17,7 @@ from monitor.collectors.publish import TROUBLE_S, Publisher
 from monitor.collectors.verify import verify
 from monitor.collectors.websub import note_hub
 from monitor.intake import Intake
+from monitor.leasing import Lease
 from monitor.pause import either, pause, until
 from monitor.settings import Endpoint, Source
 from monitor.settings.duties import Duty
@@ -37,6 +38,7 @@ SETTLED_S = 30.0  # a connection that followed a failure has to live for so long
 FLUSH_EVERY_S = 1.0  # how often what was heard is written down
 REFILL_EVERY_S = 60.0
 VERIFY_EVERY_S = 60.0
+HANDED_ON_S = 60.0  # a source that nobody had for so long was not handed on: nobody listened
 PUSH_LOOK_S = 30.0  # at most until a push is read of which no signal came
 
 
@@ -55,9 +57,12 @@ class SourceWatch:
         endpoints: Sequence[Endpoint] = (),
         duty: Duty | None = None,
         public_url: str = "",
+        lease: Lease | None = None,
     ) -> None:
-        """`public_url`: where hubs reach this daemon; empty: nothing is pushed."""
+        """`public_url`: where hubs reach this daemon; empty: nothing is pushed. `lease`: that of the source, where others may
+        have it too; None: it is ours alone."""
         self._source = source
+        self._lease = lease
         self._public_url = public_url
         self._noted: tuple[Hub | None] | None = None
         self._pushed = asyncio.Event()
@@ -66,7 +71,8 @@ class SourceWatch:
         self._stream = stream
         self._database = database
         self._endpoints = endpoints
-        self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints)
+        self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints, lease=lease)
+        self._begun = False
         self._failures = 0
         self._failing_since = 0.0
         self._log = log.bind(source=source.name)
@@ -82,6 +88,7 @@ class SourceWatch:
             try:
                 while not stop.is_set():
                     try:
+                        await self._begin()
                         wait = await self._once(stop)
                     except StreamRewound as error:
                         self._publisher.forget()
@@ -99,6 +106,14 @@ class SourceWatch:
                 over.set()
                 await asyncio.gather(*beside, return_exceptions=True)
                 await self._collector.close()
+
+    async def _begin(self) -> None:
+        """Notes that the source is listened to again where for some time it was not. A source that is only handed on goes on."""
+        if self._lease is not None and not self._begun:
+            if self._lease.idle_s is None or self._lease.idle_s > HANDED_ON_S:
+                async with self._database.write() as connection:
+                    await sources.begun(connection, self._source.name)
+            self._begun = True
 
     def wake(self) -> None:
         """Says that a hub has pushed something of this source."""

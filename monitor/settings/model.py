@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.settings.endpoint import Endpoint
+from monitor.settings.redis_url import RedisUrl
 from monitor.settings.section import Section
 from monitor.settings.sources import Source
 from monitor.settings.tokens import OWN_NAME, Token
@@ -23,7 +24,6 @@ from monitor.settings.values import (
     ModelName,
     Name,
     PublicUrl,
-    RedisUrl,
     Retention,
     Secret,
     Timeout,

@@ -6,11 +6,10 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
-_MAX_SOCKET_PATH = 107  # bytes, on Linux
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -99,17 +98,6 @@ def _file_path(path: str) -> str:
     return path
 
 
-def _redis_url(url: str) -> str:
-    if not url:
-        return url
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError('write redis://host:port/0, rediss://… or unix:///path, or "" for the embedded server')
-    if parts.scheme == "unix" and not 1 <= len(os.fsencode(unquote(parts.path))) <= _MAX_SOCKET_PATH:
-        raise ValueError(f"write unix:///path, with a path of at most {_MAX_SOCKET_PATH} bytes")
-    return with_a_port(url)
-
-
 def http_url(value: str) -> str:
     """The address, if it is one of HTTP. Raises ValueError in words that hold nothing of it."""
     parts = urlsplit(value)  # raises ValueError itself for a broken address
@@ -166,7 +154,6 @@ HiddenUrl = Annotated[str, BeforeValidator(read_secret)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Folder = Annotated[Path, AfterValidator(_folder)]
 FilePath = Annotated[str, AfterValidator(_file_path)]
-RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 # What a program calls itself in every request: printable ASCII, so that it fits a header.

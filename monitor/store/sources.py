@@ -37,16 +37,30 @@ class Heard(msgspec.Struct, kw_only=True):
     cursor: str | None = None
 
 
-async def declare(connection: AsyncConnection, sources: dict[str, str], now: int | None = None) -> None:
-    """Makes a row for each configured source ({name: kind}); one that is configured no longer is off."""
+async def configured(connection: AsyncConnection, sources: dict[str, str], now: int | None = None) -> None:
+    """Makes a row for each configured source ({name: kind}); one that is configured no longer is off. How the others are stays:
+    another process may have them in hand."""
     at = now_ms() if now is None else now
     for name, kind in sorted(sources.items()):
         statement = upsert(connection, source).values(name=name, kind=kind, state="waiting", last_post_ms=at)
-        # What it did not say while nobody listened is no silence; but one that was told of goes on until it speaks.
-        spoke = case((source.c.told == "silent", source.c.last_post_ms), else_=at)
-        begun = {"kind": kind, "state": "waiting", "failures": 0, "failing_ms": None, "last_post_ms": spoke}
-        await connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=begun))
+        await connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"kind": kind}))
     await connection.execute(update(source).where(source.c.name.not_in(sources)).values(state="off"))
+
+
+async def begun(connection: AsyncConnection, name: str, now: int | None = None) -> None:
+    """Notes that somebody listens to the source from now on, after a time in which nobody did."""
+    at = now_ms() if now is None else now
+    # What it did not say while nobody listened is no silence; but one that was told of goes on until it speaks.
+    spoke = case((source.c.told == "silent", source.c.last_post_ms), else_=at)
+    values = {"state": "waiting", "failures": 0, "failing_ms": None, "last_post_ms": spoke}
+    await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def declare(connection: AsyncConnection, sources: dict[str, str], now: int | None = None) -> None:
+    """As `configured`, and all of them have begun."""
+    await configured(connection, sources, now)
+    for name in sorted(sources):
+        await begun(connection, name, now)
 
 
 async def heard(connection: AsyncConnection, name: str, what: Heard, now: int | None = None) -> None:

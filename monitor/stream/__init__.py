@@ -23,6 +23,7 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{p0}:moves`            | hash   | source name to how often it published: fewer than it counted means a loss   |
 | `exowatch:v1:{p0}:signals`          | stream | wake-ups, `k` kind and `i` id: bounded and lossy; nothing depends on one    |
 | `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
+| `exowatch:v1:{p0}:leases`           | hash   | who does what only one may do: until when, owner, and who asks for it       |
 | `exowatch:v1:{p0}:processes`        | zset   | names of processes that share their metrics, by when they last did          |
 | `exowatch:v1:{p0}:metrics:<name>`   | string | the metrics of one, opaque to the stream; gone two minutes after the last   |
 | `exowatch:v1:{p0}:names:<yyyymmdd>` | set    | names of the posts and authors published on one UTC day; gone after three   |
@@ -36,8 +37,9 @@ wanted: a server that evicts drops streams together with their groups.
 """
 
 from monitor.stream.buckets import Buckets, Spending, Taken
-from monitor.stream.connection import StreamError, StreamFull, StreamRewound, StreamUnavailable
+from monitor.stream.connection import LeaseLost, StreamError, StreamFull, StreamRewound, StreamUnavailable
 from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
+from monitor.stream.leases import Held, Leases
 from monitor.stream.reader import Reader
 from monitor.stream.records import DeadEntry, Entry, Item, Signal, StreamStats
 from monitor.stream.stream import Stream
@@ -50,7 +52,10 @@ __all__ = [
     "Buckets",
     "DeadEntry",
     "Entry",
+    "Held",
     "Item",
+    "LeaseLost",
+    "Leases",
     "Reader",
     "Signal",
     "Spending",

@@ -7,27 +7,35 @@ be made again. Its default of ten hidden retries turns one stalled XADD into two
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-Argument = str | bytes | int
+from monitor.settings.redis_url import read_redis_url
+from monitor.stream.servers import Argument, Clients, open_servers
 
 # States of a server in which waiting helps: redis-py's class where it has one, the server's word, and ours.
 _STATES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-    ((redis_errors.ReadOnlyError,), "READONLY", "is a read-only replica; redis.url has to name the primary"),
+    ((redis_errors.ReadOnlyError,), "READONLY", "is a read-only replica; redis.url has to name the primary, or its sentinels"),
     ((redis_errors.OutOfMemoryError,), "OOM command not allowed", "has reached its maxmemory and takes nothing more"),
     ((), "MISCONF", "cannot write to its disk and takes nothing more; see its log"),
 )
 _STRANGER = ("username-password", "Authentication required", "AUTH called without")
 # How servers from 6.2 on say that a user lacks a right: of a command, of a command in a script, of a key in a script.
 _FORBIDDEN = ("NOPERM", "The user executing the script", "ACL failure in script")
+# After these another server may be the right one.
+_DOUBTFUL = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.ClusterDownError,
+    redis_errors.MasterDownError,
+    redis_errors.AskError,
+    redis_errors.MovedError,
+    OSError,
+)
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY Redis")
 
 
@@ -48,6 +56,10 @@ class StreamRewound(StreamUnavailable):
     over. Whoever asks for the source's cursor again knows from where to repeat."""
 
 
+class LeaseLost(StreamUnavailable):
+    """Another process does this now; it is tried again once it is ours again."""
+
+
 class GroupMissingError(StreamError):
     """The consumer group is gone, as after FLUSHALL or a fail-over to an empty replica. Readers mend it themselves."""
 
@@ -61,57 +73,74 @@ class Script:
 
 
 class Link:
-    """A small pool of connections to one server. Failures leave as StreamError, trouble of the server as StreamUnavailable."""
+    """A small pool of connections to what `redis.url` names. Failures leave as StreamError, trouble of a server as
+    StreamUnavailable."""
 
     def __init__(self, url: str, *, connections: int, timeout_s: float, answer_after_s: float = 0.0) -> None:
         """`timeout_s` bounds connecting and every answer; `answer_after_s` is what the server itself may wait in a BLOCK."""
-        self.where = _without_secrets(url)
         self._timeout_s = timeout_s + answer_after_s
         try:
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=connections,
-                timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                socket_timeout=self._timeout_s,
-                retry=Retry(NoBackoff(), 0),
-                protocol=2,  # pinned: replies keep their shape on every server and version
-                driver_info=None,  # CLIENT SETINFO is no right that a user needs, nor a refusal that should fill Redis' ACL log
-            )
-            pool.connection_class(**pool.connection_kwargs)  # connects nothing, but knows its options
+            address = read_redis_url(url)
+            clients = Clients(connections=connections, connect_s=timeout_s, answer_s=self._timeout_s)
+            self._servers = open_servers(address, clients)
         except ValueError as error:
             raise StreamError(f"redis.url cannot be used: {error}") from None
         except TypeError as error:
             option = str(error).rpartition("argument ")[2]
             raise StreamError(f"redis.url cannot be used: its option {option} is not known") from None
-        self._redis: Any = Redis(connection_pool=pool)
+        self.where = address.where
 
-    async def run(self, *command: Argument) -> Any:
-        """The answer to one command."""
-        with self._named_failures():
-            return await self._redis.execute_command(*command)
+    @property
+    def spread(self) -> bool:
+        """Whether partitions may lie on different servers."""
+        return self._servers.spread
+
+    async def run(self, *command: Argument, at: str = "") -> Any:
+        """The answer to one command; `at` is a key whose server is asked, where the command names none."""
+        return await self._ask((at,) if at else command, lambda redis: redis.execute_command(*command))
 
     async def script(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The answer of a script, which the server is taught where it does not know it."""
-        with self._named_failures():
+
+        async def evaluate(redis: Any) -> Any:
             try:
-                return await self._redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+                return await redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
             except redis_errors.NoScriptError:
-                return await self._redis.execute_command("EVAL", script.text, len(keys), *keys, *arguments)
+                return await redis.execute_command("EVAL", script.text, len(keys), *keys, *arguments)
+
+        return await self._ask(keys, evaluate)
 
     async def together(self, *commands: Sequence[Argument]) -> list[Any]:
         """The answers to commands that are done all or none (MULTI)."""
-        with self._named_failures():
-            async with self._redis.pipeline(transaction=True) as pipe:
+
+        async def execute(redis: Any) -> list[Any]:
+            async with redis.pipeline(transaction=True) as pipe:
                 for command in commands:
                     pipe.execute_command(*command)
                 return list(await pipe.execute())
 
+        return list(await self._ask(commands[0], execute))
+
     async def close(self) -> None:
         """Lets go of the connections."""
         with self._named_failures():
-            await self._redis.aclose()
-            await self._redis.connection_pool.disconnect()
+            await self._servers.close()
+
+    async def _ask(self, words: Sequence[Argument], ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Asks the server that has what the words name."""
+        with self._named_failures():
+            try:
+                return await self._ask_once(words, ask)
+            except redis_errors.MovedError:  # it did nothing, and says that another has it
+                return await self._ask_once(words, ask)
+
+    async def _ask_once(self, words: Sequence[Argument], ask: Callable[[Any], Awaitable[Any]]) -> Any:
+        try:
+            return await ask(await self._servers.at(words))
+        except (redis_errors.RedisError, OSError) as error:
+            if isinstance(error, _DOUBTFUL) or "READONLY" in str(error):
+                self._servers.doubt()
+            raise
 
     @contextmanager
     def _named_failures(self) -> Iterator[None]:
@@ -136,6 +165,8 @@ class Link:
         text = str(error)
         if "NOGROUP" in text or text.startswith("UNBLOCKED"):
             return GroupMissingError(f"the consumer group at {self.where} is gone")
+        if isinstance(error, redis_errors.MovedError | redis_errors.AskError):
+            return StreamUnavailable(f"Redis at {self.where} is moving what is asked for to another node")
         for kind, code, state in _STATES:
             if isinstance(error, kind) or code in text:
                 return StreamUnavailable(f"Redis at {self.where} {state}")
@@ -150,12 +181,3 @@ class Link:
 
 def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-def _without_secrets(url: str) -> str:
-    """Where the server is, without user name, password and options."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return parts.path
-    host = parts.netloc.rpartition("@")[2]
-    return host or "redis.url"

@@ -14,6 +14,7 @@ MOVES = f"{PREFIX}:{{p0}}:moves"
 SIGNALS = f"{PREFIX}:{{p0}}:signals"
 PARTITIONS = f"{PREFIX}:{{p0}}:partitions"
 PROCESSES = f"{PREFIX}:{{p0}}:processes"
+LEASES = f"{PREFIX}:{{p0}}:leases"
 
 # An entry that fails this often is set aside as dead; each time it rests for CLAIM_AFTER_S before it comes again.
 MAX_DELIVERIES = 5
@@ -46,6 +47,7 @@ ROOM_EVERY_S = 1.0
 # the last figures of one that ended are seen.
 METRICS_KEPT_S = 120
 MAX_PROCESSES = 500
+LEASES_TIMEOUT_S = 2.0  # several tries in the time for which a lease is safe
 METRICS_TIMEOUT_S = 2.0  # figures are worth no long wait
 
 SIGNALS_KEPT = 10_000

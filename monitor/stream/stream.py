@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import structlog
 
 from monitor.stream import names, said
 from monitor.stream.buckets import Buckets
-from monitor.stream.connection import Argument, GroupMissingError, Link, StreamError, StreamFull, StreamRewound, StreamUnavailable
+from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamRewound, StreamUnavailable
 from monitor.stream.dead import by_partition, dead_entry, ms_of
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
     CURSORS,
     GROUP,
+    LEASES,
+    LEASES_TIMEOUT_S,
     MAX_BLOCK_S,
-    MAX_MEMORY_SHARE,
     MAX_PART_BYTES,
     MAX_PART_ITEMS,
     MAX_PROCESSES,
@@ -26,9 +25,7 @@ from monitor.stream.keys import (
     METRICS_KEPT_S,
     METRICS_TIMEOUT_S,
     MOVES,
-    PARTITIONS,
     PROCESSES,
-    ROOM_EVERY_S,
     SEEN_KEPT_S,
     SIGNALS,
     SIGNALS_KEPT,
@@ -39,17 +36,19 @@ from monitor.stream.keys import (
     partition_of,
     seen_keys,
 )
+from monitor.stream.leases import Leases
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
+from monitor.stream.room import Room, agree_on_partitions, check_servers
 from monitor.stream.said import Saying
 from monitor.stream.scripts import HORIZON, PUBLISH, REPLAY, SHARE
+from monitor.stream.servers import Argument
 from monitor.stream.signals import kept, last_position, tail
 from monitor.words import now_ms
 
 log = structlog.get_logger()
 
 _CONNECTIONS = 8  # for commands; each reader and each tail has one of its own
-_OLDEST_REDIS = (6, 2)
 _REPLAY_PAGE = 100
 
 
@@ -72,10 +71,13 @@ class Stream:
         self._link = Link(url, connections=_CONNECTIONS, timeout_s=timeout_s)
         # Apart, so that metrics never take a connection from the work; it connects when it is first used.
         self._metrics_link = Link(url, connections=2, timeout_s=min(timeout_s, METRICS_TIMEOUT_S))
+        # Apart too: a lease has to be renewed however busy the others are.
+        self._lease_link = Link(url, connections=1, timeout_s=min(timeout_s, LEASES_TIMEOUT_S))
+        self.leases = Leases(self._lease_link)
+        self.owner = ""  # under which this process holds leases; where it is set, no cursor moves of a source that is another's
         self.buckets = Buckets(self._link)
         self._closed = asyncio.Event()
-        self._max_waiting = max_waiting
-        self._room_known_until = 0.0
+        self._room = Room(self._link, partitions, max_waiting)
         self._moves: dict[str, int] = {}  # of sources whose cursor was asked for: how often they published, as far as we know
 
     @classmethod
@@ -88,7 +90,7 @@ class Stream:
         clock: Callable[[], int] = now_ms,
         max_waiting: int = MAX_WAITING,
     ) -> Stream:
-        """The stream at `redis://`, `rediss://` or `unix://path`, ready to be read and written.
+        """The stream at an address (`monitor.settings.redis_url`), ready to be read and written.
 
         `timeout_s` bounds the wait for any answer; `clock` (ms) says which day it is; producers wait while `max_waiting` entries
         of a partition are not done. Raises StreamUnavailable where the server is not to be had now, and StreamError where it
@@ -96,8 +98,8 @@ class Stream:
         """
         stream = cls(url, partitions, timeout_s=timeout_s, clock=clock, max_waiting=max_waiting)
         try:
-            await stream._check_server()
-            await stream._agree_on_partitions()
+            await check_servers(stream._link, partitions)
+            await agree_on_partitions(stream._link, partitions)
             for partition in range(partitions):
                 await make_group(stream._link, partition)
         except BaseException:
@@ -109,13 +111,14 @@ class Stream:
         """Appends what was not seen today or yesterday, and says of each item whether it was new.
 
         `cursor` becomes the cursor of `source` in the same step as the last items. Safe to repeat after a failure: what got
-        through is then reported as seen. Raises StreamUnavailable; StreamFull where the work has to catch up first; StreamRewound
-        where this object has given out the source's cursor, and the server has lost something that was published since.
+        through is then reported as seen. Raises StreamUnavailable; StreamFull where the work has to catch up first; LeaseLost
+        where another process than this (`owner`) has the source now; StreamRewound where this object has given out the source's
+        cursor, and the server has lost something that was published since.
         """
         if cursor is not None and source is None:
             raise ValueError("a cursor belongs to a source")
         if items:
-            await self._check_room()
+            await self._room.check()
             named = [name for item in items for name in item.names]
             for start in range(0, len(named), MAX_PART_ITEMS):  # before the items: a name too many does no harm
                 await names.remember(self._link, named[start : start + MAX_PART_ITEMS], self._clock())
@@ -269,6 +272,7 @@ class Stream:
         """Lets go of the connections and ends the tails of the signals."""
         self._closed.set()
         await self._metrics_link.close()
+        await self._lease_link.close()
         await self._link.close()
 
     def _rewound(self) -> StreamRewound:
@@ -276,28 +280,6 @@ class Stream:
 
     def _own_link(self) -> Link:
         return Link(self._url, connections=1, timeout_s=self._timeout_s, answer_after_s=MAX_BLOCK_S)
-
-    async def _check_room(self) -> None:
-        """Raises StreamFull where producers are to wait: a trimmed stream would lose what nobody has read, ours refuses."""
-        if time.monotonic() < self._room_known_until:
-            return
-        for partition in range(self.partitions):
-            waiting = await self._waiting(partition)
-            if waiting >= self._max_waiting:
-                raise StreamFull(f"{waiting} posts wait to be judged; more wait until the workers have caught up")
-        memory = await self._info("memory")
-        used, cap = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
-        if cap and used >= cap * MAX_MEMORY_SHARE:
-            raise StreamFull(f"Redis has used {used / cap:.0%} of its maxmemory; posts wait until the workers have caught up")
-        self._room_known_until = time.monotonic() + ROOM_EVERY_S
-
-    async def _waiting(self, partition: int) -> int:
-        try:
-            return int(await self._link.run("XLEN", mentions_key(partition)))
-        except StreamUnavailable:
-            raise
-        except StreamError:  # whatever is wrong with the key, publishing will say it
-            return 0
 
     async def _publish_part(self, items: Sequence[Item], source: str, cursor: str | None) -> list[bool]:
         new = [False] * len(items)
@@ -308,13 +290,15 @@ class Stream:
         now = self._clock()
         for partition in sorted(places, reverse=True):  # 0 comes last and takes the cursor along
             last = partition == 0
-            keys = [mentions_key(partition), *seen_keys(partition, now), *([CURSORS, MOVES] if last else [])]
+            keys = [mentions_key(partition), *seen_keys(partition, now), *([CURSORS, LEASES, MOVES] if last else [])]
             with_cursor = last and cursor is not None
             arguments: list[Argument] = [SEEN_KEPT_S, int(with_cursor), source, (cursor or "") if with_cursor else ""]
-            arguments.append(known if last else -1)
+            arguments += (self.owner, known if last else -1)
             for place in places[partition]:
                 arguments += (items[place].key, items[place].data)
             marks, moves = await self._link.script(PUBLISH, keys, arguments)
+            if marks == b"LOST":
+                raise LeaseLost(f"another process collects {source} now")
             if moves < 0:
                 raise self._rewound()
             if last and known >= 0:
@@ -336,41 +320,6 @@ class Stream:
                 ids.setdefault(partition, []).extend(entry_id.decode() for entry_id, _ in page)
                 start = f"({page[-1][0].decode()}"
         return ids
-
-    async def _check_server(self) -> None:
-        """Refuses a server that is too old; warns of one that may throw the stream away."""
-        await self.ping()
-        info = await self._info()
-        version = str(info.get("redis_version", ""))
-        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-        if numbers and numbers < _OLDEST_REDIS:
-            raise StreamError(f"Redis at {self._link.where} is {version}; exowatch needs 6.2 or newer")
-        if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
-            log.warning("redis may evict mentions", policy=info.get("maxmemory_policy"), wanted="maxmemory-policy noeviction")
-
-    async def _info(self, *section: str) -> dict[str, Any]:
-        """What the server says about itself; nothing where this user may not ask, and need not. Raises StreamUnavailable."""
-        try:
-            return dict(await self._link.run("INFO", *section))
-        except StreamUnavailable:
-            raise
-        except StreamError:
-            return {}
-
-    async def _agree_on_partitions(self) -> None:
-        """All roles must spread over the same partitions, or some of what is heard is never read."""
-        if await self._link.run("SETNX", PARTITIONS, self.partitions):
-            return
-        there = int(await self._link.run("GET", PARTITIONS) or self.partitions)
-        if there == self.partitions:
-            return
-        for partition in range(there):
-            if await self._link.run("XLEN", mentions_key(partition)) or await self._link.run("XLEN", dead_key(partition)):
-                raise StreamError(
-                    f"redis.partitions is {self.partitions}, but Redis at {self._link.where} holds unfinished mentions in"
-                    f" {there} of them; set {there} again, or change it when all is done and `exowatch dead list` is empty"
-                )
-        await self._link.run("SET", PARTITIONS, self.partitions)
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

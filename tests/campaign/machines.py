@@ -78,7 +78,7 @@ class Installation:
         else:
             await self._open_servers()
         for number in range(1 if self.alone else COLLECTORS):
-            await self._write_config(f"collect-{number}", range(number, talk.sources, 1 if self.alone else COLLECTORS))
+            await self._write_config(f"collect-{number}", range(talk.sources))
         if not self.alone:
             await self._write_config("work", ())
         for name, role, config in self._roles():

@@ -1,0 +1,385 @@
+"""Leases on real servers: one owner each, shared out, taken over when their owner is gone, unharmed by one that comes late."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from monitor import leasing
+from monitor.datadir import CollectorSlot
+from monitor.leasing import Lease, Leaseholder
+from monitor.store import Database, sources
+from monitor.stream import LeaseLost, Stream
+from monitor.stream.leases import GRACE_MS, LEASE_MS, Leases
+from monitor.words import SourceStatus
+from tests.daemon_process import DaemonProcess, running_daemon, until
+from tests.receiver import Receiver
+from tests.servers import RedisServer, every_redis
+from tests.standins.feed_server import FeedEntry, FeedServer
+from tests.standins.hub_server import HubServer
+from tests.standins.listening import soon
+from tests.streaming import items, stream
+from tests.test_roles import write_config
+from tests.test_source_events import ALL
+
+__all__ = ["stream"]
+NAMES = [f"source-{n}" for n in range(10)]
+
+
+async def held(leases: Leases, owner: str, names: list[str] = NAMES, lease_ms: int = LEASE_MS) -> set[str]:
+    """What is the owner's once it has asked."""
+    return {name for name, one in (await leases.hold(owner, names, lease_ms=lease_ms)).items() if one.ours}
+
+
+async def balanced(leases: Leases, *owners: str) -> dict[str, set[str]]:
+    """What each has once all have given what they were asked for."""
+    for _ in range(10):
+        for owner in owners:
+            answer = await leases.hold(owner, NAMES)
+            await leases.release(owner, [name for name, one in answer.items() if one.ours and one.asked])
+    return {owner: await held(leases, owner) for owner in owners}
+
+
+@pytest.mark.parametrize("redis_server", every_redis(), indirect=True)
+async def test_the_first_has_all_at_once_and_gives_a_second_its_share(stream: Stream) -> None:
+    assert await held(stream.leases, "a") == set(NAMES)
+    assert await held(stream.leases, "b") == set()
+    answer = await stream.leases.hold("a", NAMES)
+    asked = {name for name, one in answer.items() if one.asked}
+    assert (len(asked), all(one.ours for one in answer.values())) == (5, True), "until they are given back they are held"
+    await stream.leases.release("a", sorted(asked))
+    assert len(await held(stream.leases, "a")) == 5, "what it gave back it does not take again"
+    assert await held(stream.leases, "b") == asked
+    first, second, third = (await balanced(stream.leases, "a", "b", "c")).values()
+    assert sorted((len(first), len(second), len(third))) == [3, 3, 4]
+    assert first | second | third == set(NAMES)
+
+
+async def test_an_owner_that_is_gone_leaves_its_sources_to_all_others(stream: Stream, redis_server: RedisServer) -> None:
+    shares = await balanced(stream.leases, "a", "b", "c")
+    for name in shares["a"]:
+        made_older(redis_server, name, LEASE_MS)
+    taken = await held(stream.leases, "b") - shares["b"]
+    assert taken <= shares["a"]
+    assert len(taken) <= 2, "the others are for whoever else is there"
+    assert shares["a"] - taken <= await held(stream.leases, "c")
+    assert await held(stream.leases, "a") == set()
+
+
+async def test_what_nobody_takes_up_is_anyones(stream: Stream, redis_server: RedisServer) -> None:
+    shares = await balanced(stream.leases, "a", "b")
+    for name in shares["a"]:
+        made_older(redis_server, name, LEASE_MS + GRACE_MS + 1)
+    assert await held(stream.leases, "b") == set(NAMES)
+
+
+async def test_the_same_owner_has_at_once_what_it_had(stream: Stream) -> None:
+    await stream.leases.hold("a", NAMES)
+    again = (await stream.leases.hold("a", NAMES))[NAMES[0]]
+    assert (again.ours, again.idle_s) == (True, 0.0)
+    await stream.leases.release("a", NAMES)
+    await stream.leases.release("b", NAMES)  # which is not its to give
+    assert await held(stream.leases, "b") == set(NAMES), "what is given back is another's at once"
+
+
+async def test_processes_with_different_sources_do_not_wait_for_each_other(stream: Stream) -> None:
+    assert await held(stream.leases, "a", NAMES[:6]) == set(NAMES[:6])
+    assert await held(stream.leases, "b", NAMES[6:]) == set(NAMES[6:])
+    assert not any(one.asked for one in (await stream.leases.hold("a", NAMES[:6])).values())
+
+
+async def test_a_lease_ends_by_the_servers_clock_also_where_that_was_set_back(stream: Stream, redis_server: RedisServer) -> None:
+    await stream.leases.hold("a", NAMES[:1])
+    made_older(redis_server, NAMES[0], -3_600_000)  # as if given by a clock that stood an hour ahead
+    assert await held(stream.leases, "b", NAMES[:1]) == set()
+    idle = (await stream.leases.hold("a", NAMES[:1]))[NAMES[0]].idle_s
+    assert idle == 0.0
+    ends = int(redis_server.ask("HGET", LEASES_KEY, NAMES[0]).split(b"\r\n")[1].split()[0])
+    assert ends <= time.time() * 1000 + LEASE_MS
+
+
+LEASES_KEY = "exowatch:v1:{p0}:leases"
+
+
+def made_older(server: RedisServer, name: str, by_ms: int) -> None:
+    """Makes a lease end so much sooner."""
+    ends, _, rest = server.ask("HGET", LEASES_KEY, name).split(b"\r\n")[1].decode().partition(" ")
+    server.ask("HSET", LEASES_KEY, name, f"{int(ends) - by_ms} {rest}")
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+async def test_who_has_lost_a_source_cannot_move_its_cursor(redis_server: RedisServer, partitions: int) -> None:
+    slow, other = await Stream.open(redis_server.url, partitions), await Stream.open(redis_server.url, partitions)
+    slow.owner, other.owner = "slow", "other"
+    assert await slow.publish(items(2), source="feed", cursor="1") == [True, True], "nobody has it: then anyone may"
+    await slow.leases.hold("slow", ["feed"])
+    await slow.publish(items(3), source="feed", cursor="2")
+    await slow.leases.release("slow", ["feed"])
+    await other.leases.hold("other", ["feed"])
+    await other.publish(items(4), source="feed", cursor="3")
+    with pytest.raises(LeaseLost, match="another process collects feed now"):
+        await slow.publish(items(5), source="feed", cursor="2")
+    assert await slow.cursor("feed") == "3"
+    assert await slow.publish(items(1, "posted")) == [True], "what bears no cursor is nobody's source"
+    assert sum(await other.publish(items(5), source="feed", cursor="4")) <= 1
+    for one in (slow, other):
+        await one.close()
+
+
+# A process that holds leases
+
+
+class Watched:
+    """What one process does under its leases, as the test sees it."""
+
+    def __init__(self, stream: Stream, owner: str, *names: str) -> None:
+        self.stop = asyncio.Event()
+        self.doing: set[str] = set()
+        self.times = 0
+        self.holder = Leaseholder(stream, owner)
+        self._names = names
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        jobs = [self.holder.run(self.stop), *(self.holder.while_held(name, self._work, self.stop) for name in self._names)]
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    async def end(self) -> None:
+        self.stop.set()
+        await asyncio.gather(*self._tasks)
+
+    async def does(self, *names: str, within_s: float = 20) -> None:
+        async with asyncio.timeout(within_s):
+            while self.doing != set(names):
+                await asyncio.sleep(0.01)
+
+    async def _work(self, lease: Lease, over: asyncio.Event) -> None:
+        assert lease.holds
+        self.times += 1
+        self.doing.add(lease.name)
+        await over.wait()
+        self.doing.remove(lease.name)
+
+
+@pytest.fixture
+async def second(redis_server: RedisServer) -> AsyncIterator[Stream]:
+    opened = await Stream.open(redis_server.url)
+    yield opened
+    await opened.close()
+
+
+async def test_a_process_begins_at_once_and_hands_on_when_it_ends(stream: Stream, second: Stream) -> None:
+    one, two = Watched(stream, "a", "x", "y"), Watched(second, "b", "x", "y")
+    one.start()
+    await one.does("x", "y", within_s=0.9)  # less than one look
+    two.start()
+    async with asyncio.timeout(20):
+        while (len(one.doing), len(two.doing)) != (1, 1):
+            await asyncio.sleep(0.01)
+    await one.end()
+    assert one.doing == set()
+    await two.does("x", "y", within_s=5)
+    await two.end()
+
+
+async def test_who_cannot_renew_stops_before_another_may_begin(
+    stream: Stream, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leasing, "SAFE_S", 0.6)
+    monkeypatch.setattr(leasing, "EVERY_S", 0.05)
+    one = Watched(stream, "a", "x")
+    one.start()
+    await one.does("x")
+    redis_server.stall()
+    began = time.monotonic()
+    await one.does()
+    assert time.monotonic() - began < LEASE_MS / 1000
+    redis_server.resume()
+    await one.does("x")
+    assert one.times == 2, "it is its own again once the server is back"
+    await one.end()
+
+
+async def test_a_loop_that_stood_still_knows_that_it_may_have_lost(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "SAFE_S", 0.2)
+    seen: list[bool] = []
+
+    async def work(lease: Lease, over: asyncio.Event) -> None:
+        seen.append(lease.holds)
+        time.sleep(0.3)
+        seen.append(lease.holds)
+        stop.set()
+
+    stop = asyncio.Event()
+    holder = Leaseholder(stream, "a")
+    await asyncio.gather(holder.run(stop), holder.while_held("x", work, stop))
+    assert seen == [True, False]
+
+
+async def test_work_that_fails_gives_its_lease_back(stream: Stream, second: Stream) -> None:
+    async def work(lease: Lease, over: asyncio.Event) -> None:
+        raise RuntimeError("a fault")
+
+    stop = asyncio.Event()
+    holder = Leaseholder(stream, "a")
+    running = asyncio.create_task(holder.run(stop))
+    with pytest.raises(RuntimeError):
+        await holder.while_held("x", work, stop)
+    assert await held(second.leases, "b", ["x"]) == {"x"}
+    stop.set()
+    await running
+
+
+def test_a_collectors_name_is_its_own_and_outlives_it(tmp_path: Path) -> None:
+    with CollectorSlot(tmp_path) as one, CollectorSlot(tmp_path) as two, CollectorSlot(tmp_path / "other") as three:
+        names = [one.name, two.name, three.name]
+    assert len(set(names)) == 3
+    assert not any(" " in name for name in names)
+    with CollectorSlot(tmp_path) as again:
+        assert again.name == names[0]
+
+
+# Two `exowatch collect`
+
+
+def collectors(config: Path) -> list[DaemonProcess]:
+    """Two with data folders of their own, as on two machines."""
+    found = []
+    for number in range(2):
+        folder = config.parent / f"machine-{number}"
+        folder.mkdir()
+        own = folder / "monitor.toml"
+        own.write_text(config.read_text())
+        (folder / "topics").symlink_to(config.parent / "topics")
+        found.append(DaemonProcess(own, "collect"))
+    return found
+
+
+def said(process: DaemonProcess, what: str) -> list[dict[str, object]]:
+    return [line for line in map(json.loads, process.log().splitlines()) if line["event"] == what]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_two_collectors_one_killed_one_paused_and_nothing_is_lost_or_heard_twice(
+    tmp_path: Path, redis_url: str, store_url: str
+) -> None:
+    """The owner is killed, and the other goes on from its cursor; then that one is paused until the first has come back."""
+    async with FeedServer() as feed, Receiver() as receiver, AsyncExitStack() as processes:
+        config = write_config(tmp_path, redis_url, store_url, receiver.url, feed.url)
+        stream = await Stream.open(redis_url)
+        processes.push_async_callback(stream.close)
+        number = 0
+
+        async def heard_more() -> None:
+            nonlocal number
+            number += 1
+            feed.entries.insert(0, FeedEntry(title="News", body=f"Our exosomes cure arthritis, {number}.", id=str(number)))
+            await until(stream.stats, lambda stats: stats.length >= number)
+
+        for process in (pair := collectors(config)):
+            processes.push_async_callback(ended, process)
+        await pair[0].start()
+        await heard_more()
+        await pair[1].start()
+        await heard_more()
+        (taken,) = said(pair[0], "source taken")
+        assert taken["source"] == "blog"
+        assert not said(pair[1], "source taken")
+
+        asked = len(feed.asked)
+        began = time.monotonic()
+        await pair[0].kill()
+        await heard_more()
+        assert time.monotonic() - began < 15
+        assert said(pair[1], "source taken")
+        first = next(one for one in feed.asked[asked:] if one.path == "/rss.xml")
+        assert "If-None-Match" in first.headers, "it goes on from the cursor of the one before"
+
+        os.kill(pair[1].pid, signal.SIGSTOP)
+        await pair[0].start()
+        await heard_more()
+        os.kill(pair[1].pid, signal.SIGCONT)
+        await until(lambda: as_list(said(pair[1], "source given up")), bool)
+        await heard_more()
+        assert await pair[0].stop() == 0
+        assert said(pair[0], "source given back")
+        await heard_more()
+
+        stats = await stream.stats()
+        assert stats.length == number, "each post once"
+        for process in pair:
+            assert not [line for line in process.log().splitlines() if json.loads(line)["level"] == "error"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_a_push_reaches_whoever_has_the_source_now(tmp_path: Path, redis_url: str, store_url: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with FeedServer() as feed, HubServer() as hub, AsyncExitStack() as processes:
+        feed.hub = hub.url
+        feed.entries = [FeedEntry(title="Exosomes", id="1")]
+        config = write_config(tmp_path, redis_url, store_url, "http://127.0.0.1:9", feed.url)
+        text = config.read_text().replace("port = 0", f'port = {port}\npublic_url = "http://127.0.0.1:{port}/"')
+        config.write_text(text.replace('interval = "2s"', 'interval = "1d"'))
+        stream = await Stream.open(redis_url)
+        processes.push_async_callback(stream.close)
+        await processes.enter_async_context(running_daemon(config, "serve"))
+        for process in (pair := collectors(config)):
+            processes.push_async_callback(ended, process)
+            await process.start()
+        await soon(lambda: len(hub.subscribers) == 1)
+        assert await pair[0].stop() == 0
+        await soon(lambda: bool(said(pair[1], "source taken")))
+        await soon(lambda: len([one for one in feed.asked if one.path == "/rss.xml"]) == 2)
+        feed.entries = [FeedEntry(title="Exosomes cured my knee", id="7")]
+        assert await hub.push(feed.xml()) == [202]
+        await until(stream.stats, lambda stats: stats.length == 2)
+        assert len([one for one in feed.asked if one.path == "/rss.xml"]) == 2, "it was not asked for that"
+
+
+async def test_a_source_that_is_handed_on_is_told_of_neither_twice_nor_falsely(database: Database) -> None:
+    """A second collector starts, and takes the source over, while it is down; then while it is as quiet as it often is."""
+
+    async def handed_on(now: int) -> None:
+        async with database.write() as connection:
+            await sources.configured(connection, {"blog": "feed"}, now)
+
+    async def row() -> SourceStatus:
+        async with database.read() as connection:
+            return (await sources.listing(connection))[0]
+
+    start = 1_795_000_000_000
+    await handed_on(start)
+    async with database.write() as connection:
+        await sources.failed(connection, "blog", "it answers 503", "down", endpoints=(ALL,), now=start + 1)
+    await handed_on(start + 2)
+    assert (await row()).state == "down", "that somebody else has started says nothing of the source"
+    async with database.write() as connection:
+        assert await sources.failed(connection, "blog", "it answers 503", "failing", endpoints=(ALL,), now=start + 3) == []
+        assert await sources.failed(connection, "blog", "it answers 503", "down", endpoints=(ALL,), now=start + 4) == []
+    async with database.write() as connection:
+        assert len(await sources.succeeded(connection, "blog", endpoints=(ALL,), now=start + 5)) == 1
+    async with database.write() as connection:
+        await sources.begun(connection, "blog", start + 6)
+    assert (await row()).state == "waiting"
+
+
+async def as_list(found: list[dict[str, object]]) -> list[dict[str, object]]:
+    return found
+
+
+async def ended(process: DaemonProcess) -> None:
+    if process.running:
+        process_id = process.pid
+        os.kill(process_id, signal.SIGCONT)
+        await process.stop()
