@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from tests.campaign.checker import check, settled
 from tests.campaign.faults import FAULTS, Fault
-from tests.campaign.machines import Installation
+from tests.campaign.machines import Installation, Kind
 from tests.campaign.report import Phase, progress
 from tests.campaign.talk import Talk
 from tests.checker import leases_over
@@ -19,7 +20,7 @@ from tests.checker import leases_over
 SOURCES = 4  # three forums, and the stream
 POSTS_A_SECOND = 300
 LOOK_S = 0.25
-ALONE_SHARE = 0.1  # of the posts, for the installation with one process
+SHARE = 0.1  # of posts and kills, for each further kind of installation
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,15 @@ def plan(*, seed: int, posts: int, kills: int, names: Sequence[str], short: bool
 
 
 async def run(given: Plan, folder: Path) -> list[Phase]:
-    """All phases: first those of many processes, then those of one."""
+    """All phases: those of each kind of installation after the other, of which the first has most of the posts."""
     phases: list[Phase] = []
-    many, alone = ([fault for fault in given.faults if fault.alone is one] for one in (False, True))
-    posts_alone = 0 if not alone else given.posts if not many else round(given.posts * ALONE_SHARE)
-    for name, faults, posts in (("many", many, given.posts - posts_alone), ("alone", alone, posts_alone)):
-        if faults:
-            talk = Talk(given.seed, posts, min(given.claims, posts), SOURCES)
-            kills = round(given.kills * (1 if name == "many" else ALONE_SHARE))
-            phases += await _phases(given, Installation(folder / name, talk, alone=name == "alone"), faults, kills)
+    by_kind = {kind: [fault for fault in given.faults if fault.kind == kind] for kind in get_args(Kind)}
+    kinds = [kind for kind, faults in by_kind.items() if faults]
+    for kind in kinds:
+        share = SHARE if kind != kinds[0] else 1 - SHARE * (len(kinds) - 1)
+        posts, kills = round(given.posts * share), round(given.kills * share)
+        talk = Talk(given.seed, posts, min(given.claims, posts), SOURCES)
+        phases += await _phases(given, Installation(folder / kind, talk, kind), by_kind[kind], kills)
     return phases
 
 

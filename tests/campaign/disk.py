@@ -35,6 +35,8 @@ def full_disk(of: str) -> Callable[[Installation, random.Random, float], Awaitab
     """Fills the disk of Redis' file, or of the daemon's data folder, and makes room again."""
 
     async def filled(place: Installation, _: random.Random, lasts: float) -> None:
+        if of == "redis":  # with `always` it would have to end itself, and not wait for room
+            place.redis.ask("CONFIG", "SET", "appendfsync", "everysec")
         if place.own_disk:
             folder = place.redis.folder if of == "redis" else place.folder / "place"
             ballast = folder / "ballast"

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from tests.campaign.clock import clocks_that_jump
 from tests.campaign.disk import full_disk
-from tests.campaign.machines import Installation
+from tests.campaign.machines import Installation, Kind
 from tests.campaign.power import lose_the_last_second
+from tests.many_servers import eventually
 
+CURSORS = "exowatch:v1:{p0}:cursors"
 Do = Callable[[Installation, random.Random, float], Awaitable[None]]
 
 
@@ -30,7 +32,7 @@ class Fault:
     do: Do
     long_s: float
     short_s: float
-    alone: bool = False  # whether it is one of the installation with one process
+    kind: Kind = "many"  # of the installation
     long_only: bool = False
 
 
@@ -80,7 +82,7 @@ async def postgres_stopped(place: Installation, _: random.Random, lasts: float) 
 
 
 def way(of: str, mode: str) -> Do:
-    """A fault of the way to a server (`tests/campaign/proxy.py`)."""
+    """A fault of the way to a server (`proxy.py`)."""
 
     async def changed(place: Installation, _: random.Random, lasts: float) -> None:
         ways = {"redis": ("redis_way",), "postgres": ("postgres_way",), "hook": ("hook",), "all": ("redis_way", "postgres_way")}
@@ -103,6 +105,22 @@ def receiver(mode: str) -> Do:
         place.world.say("receiver up")
 
     return changed
+
+
+async def primary_lost(place: Installation, _: random.Random, lasts: float) -> None:
+    """The sentinels make the replica the primary; the one that was is gone for good."""
+    await asyncio.sleep(lasts / 4)
+    await asyncio.to_thread(place.watched.servers[0].kill)
+    await asyncio.to_thread(eventually, lambda: b"role:master" in place.watched.servers[1].ask("INFO", "replication"), str)
+
+
+async def node_lost(place: Installation, _: random.Random, lasts: float) -> None:
+    """The node with the cursors, and a partition of the posts: its replica takes its place."""
+    await asyncio.sleep(lasts / 4)
+    lost = place.cluster.node_of(CURSORS)
+    await asyncio.to_thread(lost.kill)
+    replica = place.cluster.nodes[place.cluster.nodes.index(lost) + 3]
+    await asyncio.to_thread(eventually, lambda: b"role:master" in replica.ask("INFO", "replication"), str)
 
 
 async def daemon_and_redis_killed(place: Installation, dice: random.Random, lasts: float) -> None:
@@ -144,8 +162,16 @@ FAULTS = (
     Fault("receiver-500", "answers 500", receiver("500"), 6, 1, long_only=True),
     Fault("receiver-slow", "takes 3 s for each", receiver("slow"), 10, 1, long_only=True),
     Fault("receiver-half-open", "takes alerts, and its answers are lost", way("hook", "half"), 6, 1, long_only=True),
+    Fault("sentinel-lost", "kill -9 of the primary; its replica is promoted", primary_lost, 8, 2, "sentinel", long_only=True),
+    Fault("cluster-node-lost", "kill -9 of a primary; its replica is promoted", node_lost, 8, 2, "cluster", long_only=True),
     Fault(
-        "alone-killed", "SQLite, one process: it and its Redis killed", daemon_and_redis_killed, 15, 2, alone=True, long_only=True
+        "alone-killed",
+        "SQLite, one process: it and its Redis killed",
+        daemon_and_redis_killed,
+        15,
+        2,
+        kind="alone",
+        long_only=True,
     ),
-    Fault("alone-disk-full", "SQLite, one process: the disk of data_dir is full", full_disk("data"), 10, 1.5, alone=True),
+    Fault("alone-disk-full", "SQLite, one process: the disk of data_dir is full", full_disk("data"), 10, 1.5, kind="alone"),
 )

@@ -14,7 +14,7 @@ import sqlite3
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,21 +24,26 @@ from tests.campaign.disk import small_disk
 from tests.campaign.processes import Helper, Kept, exowatch, helper
 from tests.campaign.talk import SPREADING, Talk, write_pack
 from tests.checker import query
+from tests.many_servers import Cluster, Watched
 from tests.postgres import Postgres, running_postgres
 from tests.receiver import SECRET
 from tests.servers import BINARIES, RedisServer
 
+# Many processes with PostgreSQL and one Redis, one that sentinels watch, or a cluster; or `exowatch run` alone with SQLite.
+Kind = Literal["many", "sentinel", "cluster", "alone"]
 COLLECTORS, WORKERS, SENDERS = 2, 3, 2
+PARTITIONS = 3  # of the cluster: one for each of its primaries
 WARM_UP = 40  # posts before anything breaks
 
 
 class Installation:
-    """`folder` holds all of it. `alone`: one `exowatch run` with its own Redis and SQLite, instead of many and PostgreSQL."""
+    """`folder` holds all of it."""
 
-    def __init__(self, folder: Path, talk: Talk, *, alone: bool) -> None:
+    def __init__(self, folder: Path, talk: Talk, kind: Kind) -> None:
         self.folder = folder
         self.talk = talk
-        self.alone = alone
+        self.kind = kind
+        self.alone = kind == "alone"
         self.receipts = folder / "receipts.jsonl"
         self.released = 0
         self.kills = 0
@@ -49,6 +54,8 @@ class Installation:
 
     own_disk = False
     redis: RedisServer
+    watched: Watched
+    cluster: Cluster
     postgres: Postgres
     world: Helper
     hook: Helper
@@ -94,15 +101,25 @@ class Installation:
         await self._until("SELECT COUNT(*) > 0 FROM mention WHERE source = 'stream'")
 
     async def _open_servers(self) -> None:
+        if self.kind == "sentinel":
+            self.watched = await asyncio.to_thread(Watched, BINARIES[0])
+            self._stack.callback(self.watched.remove)
+        elif self.kind == "cluster":
+            self.cluster = await asyncio.to_thread(Cluster, BINARIES[0], 3)
+            self._stack.callback(self.cluster.remove)
+        else:
+            await self._open_redis()
+        self.postgres = await asyncio.to_thread(self._stack.enter_context, running_postgres("-c", "fsync=off"))
+        self.postgres_way = await self._helper("proxy", self.postgres.folder / ".s.PGSQL.5432")
+        self.store_url = await asyncio.to_thread(self.postgres.empty_database)
+
+    async def _open_redis(self) -> None:
         self.redis = RedisServer(BINARIES[0])
         self._stack.callback(shutil.rmtree, self.redis.folder, ignore_errors=True)
         self.own_disk = self._stack.enter_context(small_disk(self.redis.folder))
         self._stack.callback(self.redis.remove)
-        self.postgres = await asyncio.to_thread(self._stack.enter_context, running_postgres("-c", "fsync=off"))
         await asyncio.to_thread(self.redis.start)
         self.redis_way = await self._helper("proxy", self.redis.socket)
-        self.postgres_way = await self._helper("proxy", self.postgres.folder / ".s.PGSQL.5432")
-        self.store_url = await asyncio.to_thread(self.postgres.empty_database)
 
     async def _helper(self, module: str, *words: object) -> Helper:
         found = Helper(module, helper(module, *words), self.folder / f"{module}.log")
@@ -144,8 +161,12 @@ class Installation:
     def config(self, name: str) -> Path:
         return self.folder / "place" / name / "monitor.toml" if not self.alone else self.folder / "place" / "monitor.toml"
 
-    def redis_url(self) -> str:
-        return f"redis://127.0.0.1:{self.redis_way.port}/0"
+    def _redis(self) -> str:
+        if self.kind == "many":
+            return f'url = "redis://127.0.0.1:{self.redis_way.port}/0"'
+        return (
+            f'url = "{self.watched.url}"' if self.kind == "sentinel" else f'url = "{self.cluster.url}"\npartitions = {PARTITIONS}'
+        )
 
     async def _write_config(self, name: str, sources: range | tuple[int, ...]) -> None:
         file = self.config(name)
@@ -154,7 +175,7 @@ class Installation:
         database = urlsplit(self.store_url).path.lstrip("/")
         parts = ['topic = "bread"\ndata_dir = "data"\n[api]\nport = 0\n', f'[privacy]\nkey = "{self._author_key}"\n']
         if not self.alone:
-            parts.append(f'[redis]\nurl = "{self.redis_url()}"\n')
+            parts.append(f"[redis]\n{self._redis()}\n")
             parts.append(f'[store]\nurl = "postgresql://exowatch@127.0.0.1:{self.postgres_way.port}/{database}"\n')
         parts.append(f"[alerts]\nspreading = {list(SPREADING)}\n")
         parts.append(
