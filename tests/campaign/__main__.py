@@ -9,9 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.campaign.campaign import Plan, plan, run
+from tests.campaign.campaign import Plan, plan, possible, run
 from tests.campaign.faults import FAULTS
 from tests.campaign.report import Phase, table
+from tests.servers import BINARIES
 
 
 def main() -> int:
@@ -31,6 +32,11 @@ def main() -> int:
         )
     except ValueError as error:
         parser.error(str(error))
+    if not BINARIES:
+        parser.error("there is no redis-server on PATH and none from the wheel; install it (apt install redis-server)")
+    left_out = [fault.name for fault in FAULTS if not possible(fault)]
+    if left_out:
+        print(f"left out: {', '.join(left_out)} (apt install faketime)", file=sys.stderr)
     if given.keep:
         phases = asyncio.run(_until_told(wanted, given.keep))
     else:

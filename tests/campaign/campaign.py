@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from tests.campaign import clock
 from tests.campaign.checker import check, settled
 from tests.campaign.faults import FAULTS, Fault
 from tests.campaign.machines import Installation, Kind
@@ -46,10 +47,17 @@ def plan(*, seed: int, posts: int, kills: int, names: Sequence[str], short: bool
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"there is no fault {unknown[0]}; there are {', '.join(known)}")
-    chosen = [known[name] for name in names] or [fault for fault in FAULTS if not (short and fault.long_only)]
+    if "clock-jumps" in names and not clock.LIBRARIES:
+        raise ValueError("clock-jumps needs libfaketime; install it (apt install faketime) or leave this fault out")
+    chosen = [known[name] for name in names] or [fault for fault in FAULTS if not (short and fault.long_only) and possible(fault)]
     dice = random.Random(seed)
     dice.shuffle(chosen)
     return Plan(seed, posts, kills, tuple(chosen), short, 60 if short else 400)
+
+
+def possible(fault: Fault) -> bool:
+    """Whether this machine has what the fault needs."""
+    return fault.name != "clock-jumps" or bool(clock.LIBRARIES)
 
 
 async def run(given: Plan, folder: Path) -> list[Phase]:

@@ -21,8 +21,6 @@ async def clocks_that_jump(place: Installation, dice: random.Random, lasts: floa
     Meanwhile the other senders stand still, so that what is sent is sent by that clock. Before each jump the three are killed in
     the middle of their work, so that others find what they left behind.
     """
-    if not LIBRARIES:
-        raise FileNotFoundError("libfaketime is missing (apt install faketime)")
     file = place.folder / "clock"
     chosen = [dice.choice(place.of_role(role)) for role in ("collector", "worker", "sender")]
     for process in chosen:
