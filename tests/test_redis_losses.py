@@ -149,6 +149,23 @@ async def test_publishing_is_refused_once_after_a_loss_and_only_to_who_asked_for
     await other.close()
 
 
+async def test_a_loss_in_another_partition_than_the_cursors_is_seen_too(redis_server: RedisServer) -> None:
+    stream = await Stream.open(redis_server.url, 3)
+    posts = items(40)
+    await stream.cursor("s")
+    await stream.publish(posts[:20], source="s", cursor="1")
+    await stream.horizon("s")
+    redis_server.ask("DEL", "exowatch:v1:{p2}:mentions", "exowatch:v1:{p2}:moves")  # as where one node lost what came last
+    with pytest.raises(StreamRewound):
+        await stream.horizon("s")
+    with pytest.raises(StreamRewound):
+        await stream.publish(posts[20:], source="s", cursor="2")
+    with pytest.raises(StreamRewound):
+        await stream.cursor("s")
+    assert await stream.cursor("s") == "1"
+    await stream.close()
+
+
 async def answers(stream: Stream) -> None:
     """Returns once connections from before are replaced."""
     async with asyncio.timeout(60):

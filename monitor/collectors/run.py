@@ -73,6 +73,7 @@ class SourceWatch:
         self._endpoints = endpoints
         self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints, lease=lease)
         self._begun = False
+        self._lost = False
         self._failures = 0
         self._failing_since = 0.0
         self._log = log.bind(source=source.name)
@@ -91,7 +92,7 @@ class SourceWatch:
                         await self._begin()
                         wait = await self._once(stop)
                     except StreamRewound as error:
-                        self._publisher.forget()
+                        self._forget()
                         self._log.warning("going back to where Redis stands", error=str(error))
                         wait = 0.0
                     except (StreamUnavailable, StoreUnavailable) as error:
@@ -130,7 +131,7 @@ class SourceWatch:
             except _StoppedError:
                 return
             except StreamRewound:
-                self._publisher.forget()
+                self._forget()
                 return  # the poll that comes now goes back
             except (StreamUnavailable, StoreUnavailable) as error:
                 self._log.warning("pushes wait for a server", error=str(error))
@@ -189,14 +190,22 @@ class SourceWatch:
             await self._publisher.flush(stop)
             return await self._failed(f"unexpected {type(error).__name__}: {error}", None, permanent=False)
 
+    def _forget(self) -> None:
+        """Redis has lost something of this source."""
+        self._publisher.forget()
+        self._lost = True
+
     async def _cursor(self) -> str | None:
-        """Where to go on. Where Redis knows nothing of the source, from where all before it is on record."""
+        """Where to go on. Where Redis knows nothing of the source, from where all before it is on record; and so where one of
+        several partitions lost something, which that of the cursors did not."""
         cursor = await self._stream.cursor(self._source.name)
-        if cursor is None:
+        if cursor is None or (self._lost and self._stream.partitions > 1):
             async with self._database.read() as connection:
-                cursor = await sources.judged_until(connection, self._source.name)
-            if cursor is not None:
+                judged = await sources.judged_until(connection, self._source.name)
+            if judged is not None:
                 self._log.warning("Redis does not know where this source was read to, going on from where the record has all")
+            cursor = judged or cursor
+        self._lost = False
         return cursor
 
     async def _poll(self, collector: Collector, stop: asyncio.Event) -> float:

@@ -5,9 +5,10 @@ The cursor in Redis is past what waits there. The one that is kept in the record
 
 from __future__ import annotations
 
-from monitor.stream import Stream
+from monitor.stream import Place, Stream
 
 MOST = 64
+NOWHERE: Place = (0, 0)
 
 
 class Trail:
@@ -17,7 +18,8 @@ class Trail:
         self._stream = stream
         self._source = source
         self._latest: str | None = None
-        self._marks: list[tuple[int, str]] = []  # when all before a cursor was in the stream (ms of Redis' clock), and the cursor
+        # A cursor, and what was the newest entry of each partition when all before it was in the stream.
+        self._marks: list[tuple[list[Place], str]] = []
 
     def passed(self, cursor: str) -> None:
         """Says that everything before this cursor is in the stream."""
@@ -31,11 +33,13 @@ class Trail:
         if self._latest is None and not self._marks:
             return None
         latest = self._latest
-        now, oldest = await self._stream.horizon(self._source)
+        waiting = await self._stream.horizon(self._source)
         if latest is not None:
-            self._marks.append((now, latest))
+            self._marks.append(([NOWHERE if one is None else one[1] for one in waiting], latest))
             self._latest = None
-        done = sum(oldest is None or at < oldest for at, _ in self._marks)
+        done = sum(
+            all(one is None or newest < one[0] for newest, one in zip(mark, waiting, strict=True)) for mark, _ in self._marks
+        )
         found = self._marks[done - 1][1] if done else None
         del self._marks[:done]
         if len(self._marks) > MOST:  # much waits: fewer of them do as well

@@ -20,7 +20,7 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{pN}:seen:<yyyymmdd>`  | set    | the keys of the items of one UTC day; gone after three days                 |
 | `exowatch:v1:{pN}:dead`             | stream | what failed too often: `d`, `v`, `id`, `deliveries`, `error`; never trimmed |
 | `exowatch:v1:{p0}:cursors`          | hash   | source name to cursor, the collector's own text                             |
-| `exowatch:v1:{p0}:moves`            | hash   | source name to how often it published: fewer than it counted means a loss   |
+| `exowatch:v1:{pN}:moves`            | hash   | source name to how often it published: fewer than it counted means a loss   |
 | `exowatch:v1:{p0}:signals`          | stream | wake-ups, `k` kind and `i` id: bounded and lossy; nothing depends on one    |
 | `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
 | `exowatch:v1:{p0}:leases`           | hash   | who does what only one may do: until when, owner, and who asks for it       |
@@ -41,7 +41,7 @@ from monitor.stream.connection import LeaseLost, StreamError, StreamFull, Stream
 from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
 from monitor.stream.leases import Held, Leases
 from monitor.stream.reader import Reader
-from monitor.stream.records import DeadEntry, Entry, Item, Signal, StreamStats
+from monitor.stream.records import DeadEntry, Entry, Item, Place, Signal, StreamStats
 from monitor.stream.stream import Stream
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Item",
     "LeaseLost",
     "Leases",
+    "Place",
     "Reader",
     "Signal",
     "Spending",

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.stream.records import DeadEntry
-
-
-def ms_of(entry_id: bytes) -> int:
-    """When an entry was made, by the server's clock (ms)."""
-    return int(entry_id.partition(b"-")[0])
+from monitor.stream.records import DeadEntry, ms_of
 
 
 def dead_entry(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadEntry:

@@ -10,7 +10,6 @@ GROUP = "workers"
 ENTRY_FORMAT = "1"  # the field `v`: how the field `d` is to be read
 
 CURSORS = f"{PREFIX}:{{p0}}:cursors"
-MOVES = f"{PREFIX}:{{p0}}:moves"
 SIGNALS = f"{PREFIX}:{{p0}}:signals"
 PARTITIONS = f"{PREFIX}:{{p0}}:partitions"
 PROCESSES = f"{PREFIX}:{{p0}}:processes"
@@ -88,6 +87,10 @@ def mentions_key(partition: int) -> str:
 
 def dead_key(partition: int) -> str:
     return f"{PREFIX}:{{p{partition}}}:dead"
+
+
+def moves_key(partition: int) -> str:
+    return f"{PREFIX}:{{p{partition}}}:moves"
 
 
 def metrics_key(process: str) -> str:

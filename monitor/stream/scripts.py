@@ -48,7 +48,7 @@ local function bury(stream, dead, group, id, deliveries, reason)
 end
 """
 
-# KEYS mentions, seen today, yesterday, tomorrow, cursors, leases and moves (partition 0 only)
+# KEYS mentions, seen today, yesterday, tomorrow, moves; cursors and leases (partition 0 only)
 # ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, owner ('': whoever), moves known (-1: nobody counts),
 # then key and data of each item
 # Answers {one character an item: 1 new, 0 seen; moves of this source}. Nothing is done and it answers LOST where the source is
@@ -59,14 +59,14 @@ PUBLISH = Script(
     _APPEND
     + """
 if ARGV[2] == '1' and ARGV[5] ~= '' then
-  local owner = string.match(redis.call('HGET', KEYS[6], ARGV[3]) or '', '^%d+ (%S+)')
+  local owner = string.match(redis.call('HGET', KEYS[7], ARGV[3]) or '', '^%d+ (%S+)')
   if owner and owner ~= '-' and owner ~= ARGV[5] then return {'LOST', 0} end
 end
 local count = (#ARGV - 6) / 2
 local answer = {}
 local known, moves = tonumber(ARGV[6]), 0
 if known >= 0 then
-  moves = tonumber(redis.call('HGET', KEYS[7], ARGV[3]) or '0') + 1
+  moves = tonumber(redis.call('HGET', KEYS[5], ARGV[3]) or '0') + 1
   if moves <= known then return {'', -1} end
 end
 if count > 0 then
@@ -88,24 +88,24 @@ if count > 0 then
   redis.call('EXPIRE', KEYS[2], ARGV[1])
 end
 if ARGV[2] == '1' then
-  redis.call('HSET', KEYS[5], ARGV[3], ARGV[4])
+  redis.call('HSET', KEYS[6], ARGV[3], ARGV[4])
 end
 if known >= 0 then
-  redis.call('HSET', KEYS[7], ARGV[3], string.format('%.0f', moves))
+  redis.call('HSET', KEYS[5], ARGV[3], string.format('%.0f', moves))
 end
 return {table.concat(answer), moves}
 """
 )
 
 # KEYS mentions, moves; ARGV source, moves known
-# Answers {ms of the server's clock, id of the oldest entry that is not done}, the latter empty where all are; or {-1, ''} where
-# fewer moves are known here than the source counted.
+# Answers the ids of the oldest and of the newest entry that is not done, nothing where all are; or LOST where fewer moves are known
+# here than the source counted.
 HORIZON = Script(
     """
-if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') < tonumber(ARGV[2]) then return {-1, ''} end
-local time = redis.call('TIME')
+if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') < tonumber(ARGV[2]) then return {'LOST'} end
 local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
-return {tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000), oldest and oldest[1] or ''}
+if not oldest then return {} end
+return {oldest[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
 )
 

@@ -10,7 +10,7 @@ import structlog
 from monitor.stream import names, said
 from monitor.stream.buckets import Buckets
 from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamRewound, StreamUnavailable
-from monitor.stream.dead import by_partition, dead_entry, ms_of
+from monitor.stream.dead import by_partition, dead_entry
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
     CURSORS,
@@ -24,7 +24,6 @@ from monitor.stream.keys import (
     MAX_WAITING,
     METRICS_KEPT_S,
     METRICS_TIMEOUT_S,
-    MOVES,
     PROCESSES,
     SEEN_KEPT_S,
     SIGNALS,
@@ -33,12 +32,13 @@ from monitor.stream.keys import (
     dead_key,
     mentions_key,
     metrics_key,
+    moves_key,
     partition_of,
     seen_keys,
 )
 from monitor.stream.leases import Leases
 from monitor.stream.reader import Reader, make_group
-from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
+from monitor.stream.records import DeadEntry, Item, Place, Signal, StreamStats, ms_of, place_of
 from monitor.stream.room import Room, agree_on_partitions, check_servers
 from monitor.stream.said import Saying
 from monitor.stream.scripts import HORIZON, PUBLISH, REPLAY, SHARE
@@ -78,7 +78,8 @@ class Stream:
         self.buckets = Buckets(self._link)
         self._closed = asyncio.Event()
         self._room = Room(self._link, partitions, max_waiting)
-        self._moves: dict[str, int] = {}  # of sources whose cursor was asked for: how often they published, as far as we know
+        # Of sources whose cursor was asked for: how often they published into a partition, as far as we know.
+        self._moves: dict[tuple[str, int], int] = {}
 
     @classmethod
     async def open(
@@ -142,24 +143,29 @@ class Stream:
         From now on `publish` sees whether the server loses anything of the source. Raises StreamUnavailable; StreamRewound, once,
         where it has done so since the last time.
         """
-        moves = await self._link.run("HGET", MOVES, source)  # first: what is lost between the two is then seen by `publish`
-        cursor = await self._link.run("HGET", CURSORS, source)
-        known, self._moves[source] = self._moves.get(source, 0), int(moves or 0)
-        if self._moves[source] < known:
+        lost = False
+        for partition in range(self.partitions):  # before the cursor: what is lost between the two is then seen by `publish`
+            moves = int(await self._link.run("HGET", moves_key(partition), source) or 0)
+            known, self._moves[source, partition] = self._moves.get((source, partition), 0), moves
+            lost |= moves < known
+        if lost:
             raise self._rewound()
+        cursor = await self._link.run("HGET", CURSORS, source)
         return None if cursor is None else str(cursor.decode())
 
-    async def horizon(self, source: str) -> tuple[int, int | None]:
-        """The server's time and when the oldest entry came that is not done (both ms; None: all are). Raises StreamUnavailable;
-        StreamRewound as `publish` does."""
-        keys = (mentions_key(0), MOVES)
-        now, first = await self._link.script(HORIZON, keys, (source, self._moves.get(source, 0)))
-        if now < 0:
-            raise self._rewound()
-        waiting = [ms_of(first)] if first else []
-        for partition in range(1, self.partitions):
-            waiting += [ms_of(one[0]) for one in await self._link.run("XRANGE", mentions_key(partition), "-", "+", "COUNT", 1)]
-        return now, min(waiting, default=None)
+    async def horizon(self, source: str) -> list[tuple[Place, Place] | None]:
+        """The oldest and the newest entry of each partition that is not done; None where all are.
+
+        Raises StreamUnavailable; StreamRewound as `publish` does.
+        """
+        found: list[tuple[Place, Place] | None] = []
+        for partition in range(self.partitions):
+            keys = (mentions_key(partition), moves_key(partition))
+            ids = await self._link.script(HORIZON, keys, (source, self._moves.get((source, partition), 0)))
+            if ids == [b"LOST"]:
+                raise self._rewound()
+            found.append((place_of(ids[0]), place_of(ids[1])) if ids else None)
+        return found
 
     def reader(self, consumer: str, partition: int = 0, *, claim_after_s: float = CLAIM_AFTER_S) -> Reader:
         """A reader of one partition with a connection of its own; its owner closes it, before the stream."""
@@ -283,17 +289,22 @@ class Stream:
 
     async def _publish_part(self, items: Sequence[Item], source: str, cursor: str | None) -> list[bool]:
         new = [False] * len(items)
-        known = self._moves.get(source, -1) if source else -1
-        places: dict[int, list[int]] = {} if cursor is None and known < 0 else {0: []}
+        counted = (source, 0) in self._moves
+        places: dict[int, list[int]] = {0: []} if counted or cursor is not None else {}
         for place, item in enumerate(items):
             places.setdefault(partition_of(item.key, self.partitions), []).append(place)
         now = self._clock()
         for partition in sorted(places, reverse=True):  # 0 comes last and takes the cursor along
             last = partition == 0
-            keys = [mentions_key(partition), *seen_keys(partition, now), *([CURSORS, LEASES, MOVES] if last else [])]
+            keys = [
+                mentions_key(partition),
+                *seen_keys(partition, now),
+                moves_key(partition),
+                *([CURSORS, LEASES] if last else []),
+            ]
             with_cursor = last and cursor is not None
             arguments: list[Argument] = [SEEN_KEPT_S, int(with_cursor), source, (cursor or "") if with_cursor else ""]
-            arguments += (self.owner, known if last else -1)
+            arguments += (self.owner, self._moves.get((source, partition), -1))
             for place in places[partition]:
                 arguments += (items[place].key, items[place].data)
             marks, moves = await self._link.script(PUBLISH, keys, arguments)
@@ -301,8 +312,8 @@ class Stream:
                 raise LeaseLost(f"another process collects {source} now")
             if moves < 0:
                 raise self._rewound()
-            if last and known >= 0:
-                self._moves[source] = max(self._moves[source], moves)
+            if counted:
+                self._moves[source, partition] = max(self._moves[source, partition], moves)
             for place, mark in zip(places[partition], marks.decode(), strict=True):
                 new[place] = mark == "1"
         return new
