@@ -98,8 +98,8 @@ return {table.concat(answer), moves}
 )
 
 # KEYS mentions, moves; ARGV source, moves known
-# Answers the ids of the oldest and of the newest entry that is not done, nothing where all are; or LOST where fewer moves are known
-# here than the source counted.
+# Answers the ids of the oldest and of the newest entry that is not done, nothing where all are; or LOST where fewer moves are
+# known here than the source counted.
 HORIZON = Script(
     """
 if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') < tonumber(ARGV[2]) then return {'LOST'} end

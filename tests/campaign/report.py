@@ -58,11 +58,12 @@ def table(phases: list[Phase]) -> str:
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     kills = sum(phase.kills for phase in phases)
-    last = phases[-1].verdict if phases else Verdict()
+    ends = {phase.fault.kind: phase.verdict for phase in phases}.values()  # of each installation, over all that it did
+    again, refused = sum(end.again for end in ends), sum(end.refused for end in ends)
     lines.append("")
     lines.append(
         f"{len(phases)} phases, {kills} random kills; {sum(phase.good for phase in phases)} survived. "
-        f"{last.again} alerts came again under the same webhook-id; {last.refused} deliveries were refused and sent again."
+        f"{again} alerts came again under the same webhook-id; {refused} deliveries were refused and sent again."
     )
     lines += [f"{phase.fault.name}: {words}" for phase in phases for words in phase.verdict.words if not phase.good]
     return "\n".join(lines)
