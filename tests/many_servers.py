@@ -77,7 +77,16 @@ class Cluster:
     """Three primaries with the slots among them, and as many replicas as are asked for."""
 
     def __init__(self, binary: Path, replicas: int = 0) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--appendonly", "yes")
+        options = (
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "1500",
+            "--appendonly",
+            "yes",
+            "--repl-diskless-sync-delay",
+            "0",
+        )
         self.nodes: list[TcpServer] = []
         try:
             for _ in range(3 + replicas):

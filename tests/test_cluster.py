@@ -21,6 +21,7 @@ from tests.test_leases import (
 )
 from tests.test_least_privilege import ACL, use_everything
 from tests.test_roles import test_a_post_goes_through_four_processes as a_post_goes_through_four_processes
+from tests.test_sentinel import the_daemon_goes_on
 from tests.test_stream_publishing import (
     test_a_large_batch_keeps_its_order_and_ends_with_the_cursor,
     test_an_item_is_published_once_however_often_it_is_offered,
@@ -226,6 +227,17 @@ async def test_the_work_goes_on_when_a_node_dies_and_its_replica_takes_over(bina
             await reader.settle(rest)
         assert await stream.leases.hold("a", ["x"])
         await stream.close()
+    finally:
+        cluster.remove()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_the_daemon_goes_on_when_the_node_of_its_cursors_dies(tmp_path: Path, store_url: str) -> None:
+    if not BINARIES:
+        pytest.skip("there is no redis-server on PATH and none from the wheel")
+    cluster = Cluster(BINARIES[0], replicas=3)
+    try:
+        await the_daemon_goes_on(tmp_path, cluster.url, store_url, cluster.node_of(CURSORS).kill)
     finally:
         cluster.remove()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import time
@@ -15,11 +16,16 @@ from pathlib import Path
 import pytest
 
 from monitor import leasing
+from monitor.collectors.base import Batch, Gap
+from monitor.collectors.publish import Publisher
 from monitor.datadir import CollectorSlot
+from monitor.intake import Intake, Pseudonyms
 from monitor.leasing import Lease, Leaseholder
+from monitor.settings import FeedSource, load
 from monitor.store import Database, sources
 from monitor.stream import LeaseLost, Stream
 from monitor.stream.leases import GRACE_MS, LEASE_MS, Leases
+from monitor.topic import load_topic
 from monitor.words import SourceStatus
 from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
@@ -45,7 +51,9 @@ async def balanced(leases: Leases, *owners: str) -> dict[str, set[str]]:
     for _ in range(10):
         for owner in owners:
             answer = await leases.hold(owner, NAMES)
-            await leases.release(owner, [name for name, one in answer.items() if one.ours and one.asked])
+            given = [name for name, one in answer.items() if one.ours and one.asked]
+            await leases.release(owner, given)
+            assert not await held(leases, owner) & set(given), "who looks again at once does not take back what it gave"
     return {owner: await held(leases, owner) for owner in owners}
 
 
@@ -73,6 +81,28 @@ async def test_an_owner_that_is_gone_leaves_its_sources_to_all_others(stream: St
     assert len(taken) <= 2, "the others are for whoever else is there"
     assert shares["a"] - taken <= await held(stream.leases, "c")
     assert await held(stream.leases, "a") == set()
+
+
+async def test_whoever_comes_and_goes_all_sources_are_had_by_one_each_in_fair_shares_and_then_stay(
+    stream: Stream, redis_server: RedisServer
+) -> None:
+    dice = random.Random(3)
+    there: list[str] = []
+    for number in range(40):
+        if not there or (len(there) < 5 and dice.random() < 0.55):
+            there.append(f"process-{number}")
+        else:
+            gone = there.pop(dice.randrange(len(there)))
+            if dice.random() < 0.5:
+                await stream.leases.release(gone, NAMES)
+            else:
+                for name in await held(stream.leases, gone):
+                    made_older(redis_server, name, LEASE_MS + dice.choice([0, GRACE_MS + 1]))
+        if there:
+            shares = await balanced(stream.leases, *there)
+            assert sorted(name for share in shares.values() for name in share) == sorted(NAMES)
+            assert max(map(len, shares.values())) - min(map(len, shares.values())) <= 1
+            assert await balanced(stream.leases, *there) == shares, "nothing moves while nobody comes or goes"
 
 
 async def test_what_nobody_takes_up_is_anyones(stream: Stream, redis_server: RedisServer) -> None:
@@ -345,6 +375,25 @@ async def test_a_push_reaches_whoever_has_the_source_now(tmp_path: Path, redis_u
         assert await hub.push(feed.xml()) == [202]
         await until(stream.stats, lambda stats: stats.length == 2)
         assert len([one for one in feed.asked if one.path == "/rss.xml"]) == 2, "it was not asked for that"
+
+
+async def test_a_process_that_was_paused_notes_no_gap_that_the_new_owner_has_not_seen(stream: Stream, database: Database) -> None:
+    blog = FeedSource(name="blog", kind="feed", url="https://feed.test/rss.xml")
+    async with database.write() as connection:
+        await sources.declare(connection, {"blog": "feed"})
+    lease = Lease("blog")
+    intake = Intake(stream, load_topic(load().topic_folder).keywords, Pseudonyms("none", b""))
+    publisher = Publisher(blog, stream, intake, database, max_age_s=60, lease=lease)
+    lease.taken.set()
+    gap = Batch(gap=Gap(cause="nothing was heard for an hour", since=1_795_000_000_000), cursor="stale")
+    with pytest.raises(LeaseLost, match="blog"):
+        await publisher.take(gap, asyncio.Event(), until=1_795_003_600_000)
+    async with database.read() as connection:
+        assert (await sources.listing(connection))[0].gaps == ()
+    lease.safe_until = asyncio.get_running_loop().time() + 60
+    await publisher.take(gap, asyncio.Event(), until=1_795_003_600_000)
+    async with database.read() as connection:
+        assert len((await sources.listing(connection))[0].gaps) == 1
 
 
 async def test_a_source_that_is_handed_on_is_told_of_neither_twice_nor_falsely(database: Database) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from monitor.stream import Signal, Stream, StreamError, StreamUnavailable
+from tests.daemon_process import running_daemon
 from tests.many_servers import TcpServer, Watched, with_password
+from tests.receiver import Receiver
 from tests.servers import BINARIES, every_redis
+from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.streaming import eventually, items, read_until, reading
+from tests.test_roles import write_config
 
 
 @pytest.fixture
@@ -55,6 +61,26 @@ async def test_the_work_goes_on_at_the_promoted_replica(watched: Watched) -> Non
     await heard.aclose()
     await stream.close()
     assert watched.servers[1].ask("XLEN", "exowatch:v1:{p0}:mentions") == b":0\r\n", "at the one that was promoted"
+
+
+async def the_daemon_goes_on(folder: Path, redis_url: str, store_url: str, kill: Callable[[], None]) -> None:
+    """`exowatch run`: a post before the server dies and one after it, each alerted once."""
+    async with FeedServer() as feed, Receiver() as receiver:
+        config = write_config(folder, redis_url, store_url, receiver.url, feed.url)
+        feed.entries.append(FeedEntry(title="News", body="Our exosomes are FDA approved.", id="1"))
+        async with running_daemon(config) as daemon:
+            await receiver.got(1)
+            kill()
+            feed.entries.insert(0, FeedEntry(title="News", body="Our exosomes cure arthritis.", id="2"))
+            await receiver.got(2)
+            await daemon.until("/sources", lambda page: page["items"][0]["state"] == "ok")
+            assert len((await daemon.get("/mentions"))["items"]) == 2
+            assert not [line for line in daemon.log().splitlines() if json.loads(line)["level"] == "error"]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_the_daemon_goes_on_when_the_primary_dies(watched: Watched, tmp_path: Path, store_url: str) -> None:
+    await the_daemon_goes_on(tmp_path, watched.url, store_url, watched.servers[0].kill)
 
 
 async def test_what_replication_had_not_passed_on_is_fetched_again_from_the_cursor(watched: Watched) -> None:

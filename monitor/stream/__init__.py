@@ -32,8 +32,9 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{p0}:spent:…`          | string | what a credential spent of a unit in a day or month                         |
 | `exowatch:v1:{p0}:distinct:<name>`  | zset   | different things that a credential asked for, by when it first did          |
 
-Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path and no version check in it. `noeviction` is
-wanted: a server that evicts drops streams together with their groups.
+Works with Redis 6.2 and newer, by the commands of 6.2 alone: there is one path and no version check in it. The keys may lie on
+one server, behind Sentinels, or on the nodes of a Cluster (`servers.py`). `noeviction` is wanted: a server that evicts drops
+streams together with their groups.
 """
 
 from monitor.stream.buckets import Buckets, Spending, Taken

@@ -15,7 +15,7 @@ from monitor.stream.connection import Link, Script
 from monitor.stream.keys import LEASES
 
 LEASE_MS = 10_000
-# What nobody holds is left for so long to those that hold less than their share. Then whoever asks has it.
+# What nobody holds is left for so long to who has asked for it, or to those that hold less than their share. Then anyone has it.
 GRACE_MS = 3_000
 _KEPT_S = 86_400  # what is known of leases that nobody asks for any more
 _PAGE = 2_000  # names in one script call
@@ -58,19 +58,19 @@ for i, row in ipairs(rows) do
       lease.others = true
       known(owner)
     end
-    if lease.mine or lease.others then
-      local to = lease.asking or owner
-      count[to] = count[to] + 1
-    end
+    local to = lease.asking or ((lease.mine or lease.others) and owner)
+    if to then count[to] = count[to] + 1 end
   end
 end
 
 local share = math.ceil(#leases / processes)
 for _, lease in ipairs(leases) do
   local idle = lease.was and now - lease.was
-  if not lease.mine and not lease.others and (not idle or count[me] < share or idle > grace) then
-    lease.mine, lease.owner, lease.asked, lease.asking = true, me, nil, nil
+  local free = not lease.mine and not lease.others
+  if free and (not idle or idle > grace or lease.asking == me or (not lease.asking and count[me] < share)) then
+    if lease.asking then count[lease.asking] = count[lease.asking] - 1 end
     count[me] = count[me] + 1
+    lease.mine, lease.owner, lease.asked, lease.asking = true, me, nil, nil
   end
   if lease.mine then
     lease.ends = now + lasts
