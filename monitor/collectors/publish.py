@@ -91,7 +91,12 @@ class Publisher:
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             await self._offer([], cursor, stop)
-        self._heard.cursor = await self._trail.judged() or self._heard.cursor
+        try:
+            self._heard.cursor = await self._trail.judged() or self._heard.cursor
+        except StreamRewound:
+            raise
+        except StreamUnavailable:
+            pass  # it is noted once Redis is back; what was heard need not wait for that
         what, covered = self._heard, self._covered
         self._heard, self._covered = Heard(), []
         if what == Heard() and not covered:

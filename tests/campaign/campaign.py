@@ -91,12 +91,12 @@ async def _phase(given: Plan, place: Installation, fault: Fault, until: int, kil
     before = place.kills
     flowing = asyncio.create_task(_flow(place, until, max(lasts, (until - place.released) / POSTS_A_SECOND)))
     killing = asyncio.create_task(_kill(place, kills, max(lasts, 1.0), dice))
-    await fault.do(place, dice, lasts)
+    note = await fault.do(place, dice, lasts)
     mended = time.monotonic()
     await asyncio.gather(flowing, killing)
     recovered = await _settle(given, place, mended)
     verdict = await check(place.store_url, place.talk, place.released, place.receipts)
-    return Phase(fault, 1, place.kills - before, place.released, recovered, verdict)
+    return Phase(fault, 1, place.kills - before, place.released, recovered, verdict, note)
 
 
 async def _flow(place: Installation, until: int, seconds: float) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", "--lazy", str(folder)], check=False)
 
 
-def full_disk(of: str) -> Callable[[Installation, random.Random, float], Awaitable[None]]:
+def full_disk(of: str) -> Callable[[Installation, random.Random, float], Awaitable[str | None]]:
     """Fills the disk of Redis' file, or of the daemon's data folder, and makes room again."""
 
     async def filled(place: Installation, _: random.Random, lasts: float) -> None:
@@ -70,12 +71,16 @@ def _fill(file: Path) -> None:
 
 
 async def _limited(place: Installation, lasts: float) -> None:
-    pids = place.writers()
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (8_192, resource.RLIM_INFINITY))
-    await asyncio.sleep(lasts)
-    for pid in pids:
+    """Where nothing may be mounted: whoever writes there now may make no file longer than it is short."""
+    over = time.monotonic() + lasts
+    limited: set[int] = set()
+    while time.monotonic() < over:
+        with contextlib.suppress(OSError, ValueError):  # one that is just being started again
+            for pid in place.writers():
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (8_192, resource.RLIM_INFINITY))
+                limited.add(pid)
+        await asyncio.sleep(0.1)
+    for pid in limited:
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 

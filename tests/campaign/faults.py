@@ -1,7 +1,7 @@
 """What breaks: each fault breaks something of an installation, lets it be so for a while, and mends it again.
 
-A fault is a function of the installation, the dice and `Lasting` (how long things last: the long form's seconds or the short
-one's). It returns when all is mended; what it did meanwhile is the campaign's to judge.
+A fault is a function of the installation, the dice and the seconds that it lasts. It returns when all is mended, and may say what
+came of it in a few words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.campaign.power import lose_the_last_second
 from tests.many_servers import eventually
 
 CURSORS = "exowatch:v1:{p0}:cursors"
-Do = Callable[[Installation, random.Random, float], Awaitable[None]]
+Do = Callable[[Installation, random.Random, float], Awaitable[str | None]]
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ async def redis_killed(place: Installation, _: random.Random, lasts: float, fsyn
     await asyncio.to_thread(place.redis.start, "--appendfsync", fsync)
 
 
-async def redis_lost_a_second(place: Installation, _: random.Random, lasts: float) -> None:
+async def redis_lost_a_second(place: Installation, _: random.Random, lasts: float) -> str:
     """As when the machine loses its power: what was written within the last second never reached the disk."""
     place.redis.ask("CONFIG", "SET", "appendfsync", "everysec")
-    await lose_the_last_second(place.redis, lasts)
+    lost = await lose_the_last_second(place.redis, lasts)
     await asyncio.sleep(0.5)
     await asyncio.to_thread(place.redis.start, "--appendfsync", "everysec")
+    return f"the last {lost:,} bytes of Redis' file were gone"
 
 
 async def redis_stalled(place: Installation, _: random.Random, lasts: float) -> None:

@@ -26,6 +26,8 @@ def _end_with_parent() -> None:
 class Program:
     """One process and those that it starts, which are a group of their own. What it says goes to a log file."""
 
+    talks = False  # whether its output is read, and not logged
+
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.command = list(command)
@@ -47,8 +49,6 @@ class Program:
                 restore_signals=False,  # a file that may not grow is then an error of the write, and not the end of the process
                 preexec_fn=_end_with_parent,
             )
-
-    talks = False
 
     @property
     def pid(self) -> int:

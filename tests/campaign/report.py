@@ -34,6 +34,7 @@ class Phase:
     posts: int
     recovered_s: float | None
     verdict: Verdict
+    note: str | None = None
 
     @property
     def good(self) -> bool:
@@ -65,6 +66,7 @@ def table(phases: list[Phase]) -> str:
         f"{len(phases)} phases, {kills} random kills; {sum(phase.good for phase in phases)} survived. "
         f"{again} alerts came again under the same webhook-id; {refused} deliveries were refused and sent again."
     )
+    lines += [f"{phase.fault.name}: {phase.note}." for phase in phases if phase.note]
     lines += [f"{phase.fault.name}: {words}" for phase in phases for words in phase.verdict.words if not phase.good]
     return "\n".join(lines)
 
