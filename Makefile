@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check fuzz bench train pictures lint types lock clean
+.PHONY: run demo test check fuzz campaign bench train pictures lint types lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -18,6 +18,11 @@ check: lint types test
 # FUZZ="--seconds 600 --seed 2": longer, and other texts.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
+
+# Ten minutes of faults on a machine with Redis, PostgreSQL and libfaketime. CAMPAIGN="--seed 7 --faults redis-flushed,clock-jumps
+# --posts 2000" runs some; docs/campaign.md.
+campaign: .venv/dev
+	$(BIN)/python -m tests.campaign $(CAMPAIGN)
 
 # BENCH="stream store" runs some; BENCH=--full takes tens of minutes; BENCH="--patience 30" waits for a quiet machine.
 bench: .benchvenv/bench

@@ -86,7 +86,7 @@ async def bare_script_hop(client: Any, items: list[Item], batch: int) -> None:
     """redis-py with our own script and nothing around it: no errors named, no abandoned entries looked for."""
     sha = await client.script_load(PUBLISH.text)
     for start in range(0, len(items), batch):
-        arguments: list[str | bytes | int] = [SEEN_KEPT_S, 0, "", "", ""]
+        arguments: list[str | bytes | int] = [SEEN_KEPT_S, 0, "", "", "", -1]
         for item in items[start : start + batch]:
             arguments += (item.key, item.data)
         keys = ["bare", *(f"bare:{key}" for key in seen_keys(0, now_ms()))]

@@ -126,11 +126,10 @@ class Intake:
         before = await self._stream.last_said(list(last))
         said = {place: after(before.get(place), items[n].key) for place, n in last.items()}
         changed = {place for place, n in last.items() if is_change(before.get(place), items[n].key)}
-        moving = source if cursor is not None else None
         if not changed and len(last) == len(items):
-            new = await self._stream.publish(items, source=moving, cursor=cursor)
+            new = await self._stream.publish(items, source=source, cursor=cursor)
         else:
-            new = await self._stream.publish(items)
+            new = await self._stream.publish(items, source=source)
             # An edit and its end that were heard together.
             there_and_back = {place for n, place in enumerate(places) if new[n] and items[n].key != items[last[place]].key}
             said |= {place: once_more(said[place]) for place in there_and_back - changed}
@@ -139,7 +138,7 @@ class Intake:
                 for place, n in last.items()
                 if place in changed | there_and_back and not new[n]
             ]
-            new += await self._stream.publish(back, source=moving, cursor=cursor)
+            new += await self._stream.publish(back, source=source, cursor=cursor)
         await self._stream.note_said(said)
         return sum(new)
 

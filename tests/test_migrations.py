@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,21 @@ async def test_a_database_of_a_newer_program_is_left_alone(database: Database) -
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreError, match=r"newer exowatch \(revision 9999\)"):
         await database.migrate()
+
+
+async def test_what_is_written_to_a_file_that_was_there_is_seen_by_other_programs(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite"
+    file.touch()  # as where another process is about to make it too
+    database = Database(Settings(store={"url": f"sqlite:///{file}"}).sqlalchemy_url)
+    await database.migrate()
+
+    async def seen_by_another() -> bytes:
+        look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print([*c.execute('SELECT name FROM source')]); c.close()"
+        words = [sys.executable, "-c", look, str(file)]
+        return (await asyncio.to_thread(subprocess.run, words, check=True, capture_output=True)).stdout
+
+    assert await seen_by_another() == b"[]\n"  # and as it ends it finds that others have the file open
+    async with database.write() as connection:
+        await sources.declare(connection, {"blog": "feed"})
+    assert await seen_by_another() == b"[('blog',)]\n"
+    await database.close()

@@ -13,6 +13,7 @@ import structlog
 
 from monitor import telemetry
 from monitor.collectors.base import Batch, Gap, Span
+from monitor.collectors.trail import Trail
 from monitor.deletions import Eraser
 from monitor.intake import Intake, Offered, PostError, bounded
 from monitor.leasing import Lease
@@ -21,7 +22,7 @@ from monitor.pause import pause
 from monitor.settings import Endpoint, Source
 from monitor.store import Database, coverage, news, sources
 from monitor.store.sources import Heard
-from monitor.stream import LeaseLost, Signal, Stream, StreamUnavailable
+from monitor.stream import LeaseLost, Signal, Stream, StreamRewound, StreamUnavailable
 from monitor.words import Post, now_ms, public_id
 
 log = structlog.get_logger()
@@ -55,13 +56,15 @@ class Publisher:
         self._heard = Heard()
         self._cursor: str | None = None  # of batches without anything to publish, not yet saved
         self._covered: list[Span] = []
+        self._trail = Trail(stream, source.name)
         self._log = log.bind(source=source.name)
         self.gap_noted = asyncio.Event()  # that can be refilled
 
     async def take(self, batch: Batch, stop: asyncio.Event, *, until: int) -> None:
         """Carries a batch out. `until` (ms) is where a gap or covered time ends that does not say so itself.
 
-        Raises StreamUnavailable where told to stop before the stream took it, LeaseLost and StoreUnavailable.
+        Raises StreamUnavailable where told to stop before the stream took it, StreamRewound where the stream has lost what was
+        before it, LeaseLost and StoreUnavailable.
         """
         if self._lease is not None and not self._lease.holds:
             # Paused for so long that another may have the source: what it notes of gaps is right, what we would is not.
@@ -88,6 +91,12 @@ class Publisher:
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             await self._offer([], cursor, stop)
+        try:
+            self._heard.cursor = await self._trail.judged() or self._heard.cursor
+        except StreamRewound:
+            raise
+        except StreamUnavailable:
+            pass  # it is noted once Redis is back; what was heard need not wait for that
         what, covered = self._heard, self._covered
         self._heard, self._covered = Heard(), []
         if what == Heard() and not covered:
@@ -96,6 +105,11 @@ class Publisher:
             await sources.heard(connection, self._source.name, what)
             for span in covered:
                 await coverage.extend(connection, self._source.name, span.since, span.until or now_ms())
+
+    def forget(self) -> None:
+        """Says that Redis lost what was published last: where it got to is to be asked for again."""
+        self._cursor = None
+        self._trail.forget()
 
     def covers(self, span: Span) -> None:
         """Notes that a time was covered, with the next flush."""
@@ -122,6 +136,8 @@ class Publisher:
         while True:
             try:
                 return await self._intake.offer(posts, source=self._source.name, cursor=cursor)
+            except StreamRewound:
+                raise  # these posts follow others that are lost: to go on with them would leave a hole
             except StreamUnavailable as error:
                 if stop.is_set():
                     raise
@@ -156,7 +172,8 @@ class Publisher:
         heard.matched += offered.accepted
         heard.late += batch.late
         heard.lag_s = max(0.0, (now_ms() - max(made)) / 1000) if made else heard.lag_s
-        heard.cursor = batch.cursor or heard.cursor
+        if batch.cursor is not None:
+            self._trail.passed(batch.cursor)
         if batch.covered is not None:
             self.covers(Span(since=batch.covered.since, until=batch.covered.until or until))
         if offered.accepted:

@@ -23,7 +23,7 @@ from monitor.settings import Endpoint, Source
 from monitor.settings.duties import Duty
 from monitor.store import Database, StoreUnavailable, coverage, sources, websub
 from monitor.store.coverage import OpenGap
-from monitor.stream import Signal, Stream, StreamUnavailable
+from monitor.stream import Signal, Stream, StreamRewound, StreamUnavailable
 from monitor.words import SourceState, now_ms, public_id
 
 log = structlog.get_logger()
@@ -73,6 +73,7 @@ class SourceWatch:
         self._endpoints = endpoints
         self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints, lease=lease)
         self._begun = False
+        self._lost = False
         self._failures = 0
         self._failing_since = 0.0
         self._log = log.bind(source=source.name)
@@ -90,6 +91,10 @@ class SourceWatch:
                     try:
                         await self._begin()
                         wait = await self._once(stop)
+                    except StreamRewound as error:
+                        self._forget()
+                        self._log.warning("going back to where Redis stands", error=str(error))
+                        wait = 0.0
                     except (StreamUnavailable, StoreUnavailable) as error:
                         # What was not published is not covered by the cursor either: the next time brings it again.
                         self._log.warning("waiting for a server", error=str(error))
@@ -125,6 +130,9 @@ class SourceWatch:
                 await self._read_pushes(self._collector, stop)
             except _StoppedError:
                 return
+            except StreamRewound:
+                self._forget()
+                return  # the poll that comes now goes back
             except (StreamUnavailable, StoreUnavailable) as error:
                 self._log.warning("pushes wait for a server", error=str(error))
                 look = TROUBLE_S
@@ -149,7 +157,7 @@ class SourceWatch:
             if push is None:
                 return
             try:
-                cursor = await self._stream.cursor(self._source.name)
+                cursor = await self._cursor()
                 async with aclosing(collector.pushed(push.body, push.content_type, cursor)) as batches:
                     while (batch := await _next(batches, stop)) is not None:
                         await self._publisher.take(batch, stop, until=now_ms())
@@ -182,10 +190,28 @@ class SourceWatch:
             await self._publisher.flush(stop)
             return await self._failed(f"unexpected {type(error).__name__}: {error}", None, permanent=False)
 
+    def _forget(self) -> None:
+        """Redis has lost something of this source."""
+        self._publisher.forget()
+        self._lost = True
+
+    async def _cursor(self) -> str | None:
+        """Where to go on. Where Redis knows nothing of the source, from where all before it is on record; and so where one of
+        several partitions lost something, which that of the cursors did not."""
+        cursor = await self._stream.cursor(self._source.name)
+        if cursor is None or (self._lost and self._stream.partitions > 1):
+            async with self._database.read() as connection:
+                judged = await sources.judged_until(connection, self._source.name)
+            if judged is not None:
+                self._log.warning("Redis does not know where this source was read to, going on from where the record has all")
+            cursor = judged or cursor
+        self._lost = False
+        return cursor
+
     async def _poll(self, collector: Collector, stop: asyncio.Event) -> float:
         wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
         began = now_ms()
-        async with aclosing(collector.poll(await self._stream.cursor(self._source.name))) as batches:
+        async with aclosing(collector.poll(await self._cursor())) as batches:
             while (batch := await _next(batches, stop)) is not None:
                 await self._publisher.take(batch, stop, until=began)
                 wait = max(wait, batch.wait or 0)
@@ -200,7 +226,7 @@ class SourceWatch:
         """One connection, until it ends or nothing comes for too long."""
         began, flushed = time.monotonic(), 0.0
         alive = False
-        async with aclosing(streamer.stream(await self._stream.cursor(self._source.name))) as batches:
+        async with aclosing(streamer.stream(await self._cursor())) as batches:
             while True:
                 try:
                     async with asyncio.timeout(streamer.stall_s):

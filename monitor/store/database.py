@@ -268,9 +268,13 @@ def _private_folder(folder: Path) -> None:
 
 
 def _private_file(file: Path) -> None:
-    """Makes an empty file for its owner alone where there is none: SQLite gives its journals the rights of the database."""
+    """Makes an empty file for its owner alone where there is none: SQLite gives its journals the rights of the database.
+
+    One that is there is not opened: to close it would end every lock that this process has on it, and SQLite in another process,
+    seeing none, would remove the journal under ours.
+    """
     with suppress(OSError):  # which SQLite then names
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _alembic() -> Config:

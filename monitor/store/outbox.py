@@ -6,11 +6,11 @@ Where an endpoint's budget for the hour is spent, the alert waits for its digest
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.budgets import Outgoing, Recipient, hold_back
@@ -53,11 +53,15 @@ async def write_alerts(
     connection: AsyncConnection, drafts: Iterable[tuple[AlertDraft, str | None, int | None]], now: int | None = None
 ) -> list[Outgoing]:
     """The first half of `raise_alerts`: the alerts whose dedupe key is new, without deliveries, in the order of the drafts."""
+    drafts = list(drafts)
     created_ms = now_ms() if now is None else now
     rows: list[dict[str, Any]] = []
     recipients: dict[int, tuple[Recipient, ...]] = {}
+    last = await _last_alerts(connection, {claim_id for _, claim_id, _ in drafts if claim_id is not None})
     for draft, claim_id, mention_id in drafts:
-        number = new_number()
+        number = _after(last.get(claim_id))
+        if claim_id is not None:
+            last[claim_id] = number
         recipients[number] = draft.recipients
         rows.append(
             {
@@ -87,6 +91,20 @@ async def write_alerts(
         for row in rows
         if row["id"] in raised
     ]
+
+
+async def _last_alerts(connection: AsyncConnection, claim_ids: Collection[str]) -> dict[str | None, int]:
+    """The highest id of an alert by the claim that it is about."""
+    if not claim_ids:
+        return {}
+    highest = select(alert.c.claim_id, func.max(alert.c.id)).where(alert.c.claim_id.in_(sorted(claim_ids)))
+    return {row[0]: row[1] for row in await connection.execute(highest.group_by(alert.c.claim_id))}
+
+
+def _after(last: int | None) -> int:
+    """An id for the next alert of a claim: higher than the last one's, also where that was raised by a clock that was ahead."""
+    number = new_number()
+    return number if last is None or number > last else ((last >> 21) + 1) << 21 | random.getrandbits(21)
 
 
 async def hand_out(connection: AsyncConnection, outgoing: Sequence[Outgoing]) -> None:

@@ -32,7 +32,8 @@ source = Table(
     Column("lag_s", Float),
     Column("heard", BigInteger, nullable=False, server_default="0"),
     Column("matched", BigInteger, nullable=False, server_default="0"),
-    Column("cursor", Text),  # a copy, to look at; the one that counts is written with the posts into the stream
+    # All before it is judged: from where to go on if Redis, whose own is later, has lost everything.
+    Column("cursor", Text),
     Column("failing_ms", BigInteger),  # since when it fails, poll after poll
     Column("told", Text),  # down | silent: what endpoints were last told of it, until they are told that it is over
     Column("told_ms", BigInteger),  # since when it is so

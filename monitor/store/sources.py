@@ -28,7 +28,7 @@ SILENT_POLLS = 4.0  # and as many of its intervals
 
 class Heard(msgspec.Struct, kw_only=True):
     """What came of a source since it was last written down. `lag_s`: age of the newest post, None where none says when it was
-    made; `cursor`: the latest, None where it has not moved."""
+    made; `cursor`: the latest before which all is judged, None where it has not moved."""
 
     posts: int = 0
     matched: int = 0
@@ -82,6 +82,12 @@ async def heard(connection: AsyncConnection, name: str, what: Heard, now: int | 
         values["cursor"] = what.cursor
     if values:
         await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def judged_until(connection: AsyncConnection, name: str) -> str | None:
+    """The source's cursor before which all is judged and on record, as it was last noted; None where none was."""
+    found = (await connection.execute(select(source.c.cursor).where(source.c.name == name))).scalar()
+    return None if found is None else str(found)
 
 
 async def succeeded(

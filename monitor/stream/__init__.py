@@ -9,7 +9,8 @@ claim what has rested there too long. That makes delivery at least once; the sto
 
 We delete an entry in the same step in which we acknowledge it, so a stream holds exactly what is not yet done, and we never trim:
 trimming ignores groups and would drop what nobody has read. A producer adds an entry, remembers its key and moves its source's
-cursor in one script, so a crash repeats a batch and never skips one, and a repeated batch adds nothing.
+cursor in one script, so a crash repeats a batch and never skips one, and a repeated batch adds nothing. It also counts how often
+the source has published: a server that knows of fewer times than the source has lost what came last, and refuses to move on.
 
 Keys (`keys.py`; versioned, and hash-tagged by partition so that each script stays inside one slot of a cluster)
 ----------------------------------------------------------------------------------------------------------------
@@ -19,6 +20,7 @@ Keys (`keys.py`; versioned, and hash-tagged by partition so that each script sta
 | `exowatch:v1:{pN}:seen:<yyyymmdd>`  | set    | the keys of the items of one UTC day; gone after three days                 |
 | `exowatch:v1:{pN}:dead`             | stream | what failed too often: `d`, `v`, `id`, `deliveries`, `error`; never trimmed |
 | `exowatch:v1:{p0}:cursors`          | hash   | source name to cursor, the collector's own text                             |
+| `exowatch:v1:{pN}:moves`            | hash   | source name to how often it published: fewer than it counted means a loss   |
 | `exowatch:v1:{p0}:signals`          | stream | wake-ups, `k` kind and `i` id: bounded and lossy; nothing depends on one    |
 | `exowatch:v1:{p0}:partitions`       | string | how many partitions the keys above were spread over                         |
 | `exowatch:v1:{p0}:leases`           | hash   | who does what only one may do: until when, owner, and who asks for it       |
@@ -36,11 +38,11 @@ streams together with their groups.
 """
 
 from monitor.stream.buckets import Buckets, Spending, Taken
-from monitor.stream.connection import LeaseLost, StreamError, StreamFull, StreamUnavailable
+from monitor.stream.connection import LeaseLost, StreamError, StreamFull, StreamRewound, StreamUnavailable
 from monitor.stream.keys import ABANDONED_LIMIT, CLAIM_AFTER_S, MAX_BLOCK_S, MAX_DELIVERIES
 from monitor.stream.leases import Held, Leases
 from monitor.stream.reader import Reader
-from monitor.stream.records import DeadEntry, Entry, Item, Signal, StreamStats
+from monitor.stream.records import DeadEntry, Entry, Item, Place, Signal, StreamStats
 from monitor.stream.stream import Stream
 
 __all__ = [
@@ -55,12 +57,14 @@ __all__ = [
     "Item",
     "LeaseLost",
     "Leases",
+    "Place",
     "Reader",
     "Signal",
     "Spending",
     "Stream",
     "StreamError",
     "StreamFull",
+    "StreamRewound",
     "StreamStats",
     "StreamUnavailable",
     "Taken",

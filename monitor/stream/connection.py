@@ -51,6 +51,11 @@ class StreamFull(StreamUnavailable):
     """So much waits to be judged that producers are to wait too, before the server's memory ends."""
 
 
+class StreamRewound(StreamUnavailable):
+    """The server has forgotten something that a source had published: it was flushed, or lost its last second, or a replica took
+    over. Whoever asks for the source's cursor again knows from where to repeat."""
+
+
 class LeaseLost(StreamUnavailable):
     """Another process does this now; it is tried again once it is ours again."""
 

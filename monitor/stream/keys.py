@@ -89,6 +89,10 @@ def dead_key(partition: int) -> str:
     return f"{PREFIX}:{{p{partition}}}:dead"
 
 
+def moves_key(partition: int) -> str:
+    return f"{PREFIX}:{{p{partition}}}:moves"
+
+
 def metrics_key(process: str) -> str:
     return f"{PREFIX}:{{p0}}:metrics:{process}"
 

@@ -6,6 +6,8 @@ import msgspec
 
 from monitor.stream.keys import MAX_SEQ
 
+Place = tuple[int, int]  # of an entry in its partition: later entries have higher ones, whatever clocks do
+
 
 class Item(msgspec.Struct, frozen=True):
     """Something to publish. `key` says when two are the same (`Post.version`); `data` is JSON that the stream never reads.
@@ -71,3 +73,14 @@ class DeadEntry(msgspec.Struct, frozen=True):
     error: str
     deliveries: int
     died_at: int
+
+
+def ms_of(entry_id: bytes) -> int:
+    """When an entry was made, by the server's clock (ms)."""
+    return int(entry_id.partition(b"-")[0])
+
+
+def place_of(entry_id: bytes) -> Place:
+    """The place of an entry in its partition, for comparing."""
+    ms, _, seq = entry_id.partition(b"-")
+    return int(ms), int(seq)

@@ -48,30 +48,37 @@ local function bury(stream, dead, group, id, deliveries, reason)
 end
 """
 
-# KEYS mentions, seen today, yesterday, tomorrow, cursors and leases (partition 0 only)
-# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, owner ('': whoever), then key and data of each item
-# Answers one character an item: 1 new, 0 seen; or LOST where the source is another's by now, and nothing is done. An item that
-# was seen yesterday is remembered today as well, so that a post that stays in a feed for weeks stays known. Appending goes before
-# remembering: a step cut short repeats, and never skips.
+# KEYS mentions, seen today, yesterday, tomorrow, moves; cursors and leases (partition 0 only)
+# ARGV seconds to keep today's set, cursor given (0 or 1), source, cursor, owner ('': whoever), moves known (-1: nobody counts),
+# then key and data of each item
+# Answers {one character an item: 1 new, 0 seen; moves of this source}. Nothing is done and it answers LOST where the source is
+# another's by now, and -1 moves where fewer are known here than the source counted. An item that was seen yesterday is remembered
+# today as well, so that a post that stays in a feed for weeks stays known. Appending goes before remembering: a step cut short
+# repeats, and never skips.
 PUBLISH = Script(
     _APPEND
     + """
 if ARGV[2] == '1' and ARGV[5] ~= '' then
-  local owner = string.match(redis.call('HGET', KEYS[6], ARGV[3]) or '', '^%d+ (%S+)')
-  if owner and owner ~= '-' and owner ~= ARGV[5] then return 'LOST' end
+  local owner = string.match(redis.call('HGET', KEYS[7], ARGV[3]) or '', '^%d+ (%S+)')
+  if owner and owner ~= '-' and owner ~= ARGV[5] then return {'LOST', 0} end
 end
-local count = (#ARGV - 5) / 2
+local count = (#ARGV - 6) / 2
 local answer = {}
+local known, moves = tonumber(ARGV[6]), 0
+if known >= 0 then
+  moves = tonumber(redis.call('HGET', KEYS[5], ARGV[3]) or '0') + 1
+  if moves <= known then return {'', -1} end
+end
 if count > 0 then
   local keys, batch = {}, {}
-  for i = 1, count do keys[i] = ARGV[4 + 2 * i] end
+  for i = 1, count do keys[i] = ARGV[5 + 2 * i] end
   local today = redis.call('SMISMEMBER', KEYS[2], unpack(keys))
   local yesterday = redis.call('SMISMEMBER', KEYS[3], unpack(keys))
   local tomorrow = redis.call('SMISMEMBER', KEYS[4], unpack(keys))
   for i = 1, count do
     if today[i] + yesterday[i] + tomorrow[i] == 0 and not batch[keys[i]] then
       batch[keys[i]] = true
-      append(KEYS[1], ARGV[5 + 2 * i])
+      append(KEYS[1], ARGV[6 + 2 * i])
       answer[i] = '1'
     else
       answer[i] = '0'
@@ -81,9 +88,24 @@ if count > 0 then
   redis.call('EXPIRE', KEYS[2], ARGV[1])
 end
 if ARGV[2] == '1' then
-  redis.call('HSET', KEYS[5], ARGV[3], ARGV[4])
+  redis.call('HSET', KEYS[6], ARGV[3], ARGV[4])
 end
-return table.concat(answer)
+if known >= 0 then
+  redis.call('HSET', KEYS[5], ARGV[3], string.format('%.0f', moves))
+end
+return {table.concat(answer), moves}
+"""
+)
+
+# KEYS mentions, moves; ARGV source, moves known
+# Answers the ids of the oldest and of the newest entry that is not done, nothing where all are; or LOST where fewer moves are
+# known here than the source counted.
+HORIZON = Script(
+    """
+if tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0') < tonumber(ARGV[2]) then return {'LOST'} end
+local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+if not oldest then return {} end
+return {oldest[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 """
 )
 

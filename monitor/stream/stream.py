@@ -9,7 +9,8 @@ import structlog
 
 from monitor.stream import names, said
 from monitor.stream.buckets import Buckets
-from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamUnavailable
+from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamRewound, StreamUnavailable
+from monitor.stream.dead import by_partition, dead_entry
 from monitor.stream.keys import (
     CLAIM_AFTER_S,
     CURSORS,
@@ -31,15 +32,16 @@ from monitor.stream.keys import (
     dead_key,
     mentions_key,
     metrics_key,
+    moves_key,
     partition_of,
     seen_keys,
 )
 from monitor.stream.leases import Leases
 from monitor.stream.reader import Reader, make_group
-from monitor.stream.records import DeadEntry, Item, Signal, StreamStats
+from monitor.stream.records import DeadEntry, Item, Place, Signal, StreamStats, ms_of, place_of
 from monitor.stream.room import Room, agree_on_partitions, check_servers
 from monitor.stream.said import Saying
-from monitor.stream.scripts import PUBLISH, REPLAY, SHARE
+from monitor.stream.scripts import HORIZON, PUBLISH, REPLAY, SHARE
 from monitor.stream.servers import Argument
 from monitor.stream.signals import kept, last_position, tail
 from monitor.words import now_ms
@@ -76,6 +78,8 @@ class Stream:
         self.buckets = Buckets(self._link)
         self._closed = asyncio.Event()
         self._room = Room(self._link, partitions, max_waiting)
+        # Of sources whose cursor was asked for: how often they published into a partition, as far as we know.
+        self._moves: dict[tuple[str, int], int] = {}
 
     @classmethod
     async def open(
@@ -108,8 +112,9 @@ class Stream:
         """Appends what was not seen today or yesterday, and says of each item whether it was new.
 
         `cursor` becomes the cursor of `source` in the same step as the last items. Safe to repeat after a failure: what got
-        through is then reported as seen. Raises StreamUnavailable; StreamFull where the work has to catch up first;
-        LeaseLost where another process than this (`owner`) has the source now.
+        through is then reported as seen. Raises StreamUnavailable; StreamFull where the work has to catch up first; LeaseLost
+        where another process than this (`owner`) has the source now; StreamRewound where this object has given out the source's
+        cursor, and the server has lost something that was published since.
         """
         if cursor is not None and source is None:
             raise ValueError("a cursor belongs to a source")
@@ -133,9 +138,34 @@ class Stream:
         await said.note(self._link, sayings, self._clock())
 
     async def cursor(self, source: str) -> str | None:
-        """Where a source's collector got to; None where it never did."""
-        found: bytes | None = await self._link.run("HGET", CURSORS, source)
-        return None if found is None else found.decode()
+        """Where a source's collector got to; None where it never did.
+
+        From now on `publish` sees whether the server loses anything of the source. Raises StreamUnavailable; StreamRewound, once,
+        where it has done so since the last time.
+        """
+        lost = False
+        for partition in range(self.partitions):  # before the cursor: what is lost between the two is then seen by `publish`
+            moves = int(await self._link.run("HGET", moves_key(partition), source) or 0)
+            known, self._moves[source, partition] = self._moves.get((source, partition), 0), moves
+            lost |= moves < known
+        if lost:
+            raise self._rewound()
+        cursor = await self._link.run("HGET", CURSORS, source)
+        return None if cursor is None else str(cursor.decode())
+
+    async def horizon(self, source: str) -> list[tuple[Place, Place] | None]:
+        """The oldest and the newest entry of each partition that is not done; None where all are.
+
+        Raises StreamUnavailable; StreamRewound as `publish` does.
+        """
+        found: list[tuple[Place, Place] | None] = []
+        for partition in range(self.partitions):
+            keys = (mentions_key(partition), moves_key(partition))
+            ids = await self._link.script(HORIZON, keys, (source, self._moves.get((source, partition), 0)))
+            if ids == [b"LOST"]:
+                raise self._rewound()
+            found.append((place_of(ids[0]), place_of(ids[1])) if ids else None)
+        return found
 
     def reader(self, consumer: str, partition: int = 0, *, claim_after_s: float = CLAIM_AFTER_S) -> Reader:
         """A reader of one partition with a connection of its own; its owner closes it, before the stream."""
@@ -190,7 +220,7 @@ class Stream:
             own, in_hand, first, own_dead = answers
             length, pending, dead = length + own, pending + in_hand["pending"], dead + own_dead
             if first:
-                ms = _ms_of(first[0][0])
+                ms = ms_of(first[0][0])
                 oldest = ms if oldest is None else min(oldest, ms)
         age = None if oldest is None else max(0.0, int(seconds) + int(micros) / 1e6 - oldest / 1000)
         # What is done is deleted at once, so what is neither done nor pending is what nobody has been given yet. Redis counts its
@@ -215,7 +245,7 @@ class Stream:
         entries: list[DeadEntry] = []
         for partition in range(self.partitions):
             for entry_id, fields in await self._link.run("XREVRANGE", dead_key(partition), "+", "-", "COUNT", limit):
-                entries.append(_dead_entry(partition, entry_id, fields))
+                entries.append(dead_entry(partition, entry_id, fields))
         entries.sort(key=lambda entry: entry.died_at, reverse=True)
         return entries[:limit]
 
@@ -224,7 +254,7 @@ class Stream:
 
         An id that names no dead entry is skipped.
         """
-        wanted = await self._all_dead() if ids is None else _by_partition(ids, self.partitions)
+        wanted = await self._all_dead() if ids is None else by_partition(ids, self.partitions)
         count = 0
         for partition, entry_ids in wanted.items():
             keys = (dead_key(partition), mentions_key(partition))
@@ -251,25 +281,40 @@ class Stream:
         await self._lease_link.close()
         await self._link.close()
 
+    def _rewound(self) -> StreamRewound:
+        return StreamRewound(f"Redis at {self._link.where} has lost what came last; it is fetched again where its source can")
+
     def _own_link(self) -> Link:
         return Link(self._url, connections=1, timeout_s=self._timeout_s, answer_after_s=MAX_BLOCK_S)
 
     async def _publish_part(self, items: Sequence[Item], source: str, cursor: str | None) -> list[bool]:
         new = [False] * len(items)
-        places: dict[int, list[int]] = {} if cursor is None else {0: []}
+        counted = (source, 0) in self._moves
+        places: dict[int, list[int]] = {0: []} if counted or cursor is not None else {}
         for place, item in enumerate(items):
             places.setdefault(partition_of(item.key, self.partitions), []).append(place)
         now = self._clock()
         for partition in sorted(places, reverse=True):  # 0 comes last and takes the cursor along
-            with_cursor = cursor is not None and partition == 0
-            keys = [mentions_key(partition), *seen_keys(partition, now), *([CURSORS, LEASES] if with_cursor else [])]
-            arguments: list[Argument] = [SEEN_KEPT_S, int(with_cursor), source, (cursor or "") if with_cursor else "", self.owner]
+            last = partition == 0
+            keys = [
+                mentions_key(partition),
+                *seen_keys(partition, now),
+                moves_key(partition),
+                *([CURSORS, LEASES] if last else []),
+            ]
+            with_cursor = last and cursor is not None
+            arguments: list[Argument] = [SEEN_KEPT_S, int(with_cursor), source, (cursor or "") if with_cursor else ""]
+            arguments += (self.owner, self._moves.get((source, partition), -1))
             for place in places[partition]:
                 arguments += (items[place].key, items[place].data)
-            answer = await self._link.script(PUBLISH, keys, arguments)
-            if answer == b"LOST":
+            marks, moves = await self._link.script(PUBLISH, keys, arguments)
+            if marks == b"LOST":
                 raise LeaseLost(f"another process collects {source} now")
-            for place, mark in zip(places[partition], answer.decode(), strict=True):
+            if moves < 0:
+                raise self._rewound()
+            if counted:
+                self._moves[source, partition] = max(self._moves[source, partition], moves)
+            for place, mark in zip(places[partition], marks.decode(), strict=True):
                 new[place] = mark == "1"
         return new
 
@@ -298,31 +343,3 @@ def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         size += len(item.data)
     if start < len(items):
         yield items[start:]
-
-
-def _ms_of(entry_id: bytes) -> int:
-    return int(entry_id.partition(b"-")[0])
-
-
-def _dead_entry(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> DeadEntry:
-    return DeadEntry(
-        id=f"{partition}.{entry_id.decode()}",
-        partition=partition,
-        entry_id=fields.get(b"id", b"").decode("ascii", "replace"),
-        data=fields.get(b"d", b""),
-        error=fields.get(b"error", b"").decode("utf-8", "replace"),
-        deliveries=int(fields.get(b"deliveries", b"0")),
-        died_at=_ms_of(entry_id),
-    )
-
-
-def _by_partition(ids: Sequence[str], partitions: int) -> dict[int, list[str]]:
-    """Dead ids (`0.1763812800000-0`) by partition, without those that cannot name a dead entry."""
-    found: dict[int, list[str]] = {}
-    for dead_id in ids:
-        partition, _, entry_id = dead_id.partition(".")
-        ms, _, seq = entry_id.partition("-")
-        numbers = (partition, ms, seq)
-        if all(part.isascii() and part.isdigit() and len(part) <= 15 for part in numbers) and int(partition) < partitions:
-            found.setdefault(int(partition), []).append(entry_id)
-    return found

@@ -15,9 +15,9 @@ from monitor.pause import pause
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Deliveries
 from monitor.store import Database, StoreUnavailable, digests, endpoints
-from monitor.words import now_ms
 from workers.deliver import digest, tidy
 from workers.deliver.channels import open_channel, url_problem
+from workers.deliver.clock import DatabaseClock
 from workers.deliver.queue import IN_FLIGHT, TROUBLE_S, Queue
 from workers.deliver.schedule import jitter as random_jitter
 from workers.deliver.webhook import TIMEOUT_S
@@ -30,8 +30,9 @@ GRACE_S = 5.0
 class Sender:
     """Delivers alerts to the configured endpoints.
 
-    `clock` gives the present in ms; all waiting is reckoned by it, so that a test can let days pass. `jitter` gives the factor
-    (0.9 to 1.1) by which a wait is longer or shorter. `keep`: how long the log is kept, and how long an endpoint may fail.
+    `clock` gives the present in ms; all waiting is reckoned by it, so that a test can let days pass (None: the database's clock).
+    `jitter` gives the factor (0.9 to 1.1) by which a wait is longer or shorter. `keep`: how long the log is kept, and how long an
+    endpoint may fail.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Sender:
         database: Database,
         configured: Sequence[Endpoint],
         *,
-        clock: Callable[[], int] = now_ms,
+        clock: Callable[[], int] | None = None,
         jitter: Callable[[], float] = random_jitter,
         timeout_s: float = TIMEOUT_S,
         grace_s: float = GRACE_S,
@@ -48,7 +49,8 @@ class Sender:
         self._database = database
         self._configured = configured
         self._names = [one.name for one in configured]
-        self._clock = clock
+        self._time = DatabaseClock(database)
+        self._clock = clock or self._time
         self._jitter = jitter
         self._timeout_s = timeout_s
         self._grace_s = grace_s
@@ -70,12 +72,14 @@ class Sender:
             if self._names:
                 group.create_task(digest.keep_raising(self._database, self._configured, self._clock, stop, self.wake))
             group.create_task(tidy.keep_tidy(self._database, self._keep.retain, self._clock, stop))
+            group.create_task(self._time.keep(stop))
             group.create_task(self._wake_at(stop))
 
     async def flush(self) -> int:
         """Sends all that is due now and does not wait for the rest; how many attempts were made. Raises StoreUnavailable."""
         async with self._database.write() as connection:
             await endpoints.register(connection, self._names)
+            await self._time.set(connection)
         await digest.raise_due(self._database, self._names, self._clock(), digest.asking(self._configured))
         async with self._open():
             return sum(await asyncio.gather(*(queue.flush() for queue in self._queues)))
@@ -114,6 +118,7 @@ class Sender:
                 async with self._database.write() as connection:
                     await endpoints.declare(connection, self._names)
                     waiting = await digests.waiting(connection)
+                    await self._time.set(connection)
                 for name in waiting.keys() - set(self._names):
                     log.warning(
                         "alerts wait for the digest of an endpoint that is not configured", endpoint=name, alerts=waiting[name]
