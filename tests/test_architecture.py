@@ -19,6 +19,8 @@ FLOORS = (
         "monitor.lines",
         "monitor.settings",
         "monitor.telemetry",
+        "monitor.tracing",
+        "monitor.tracing_otel",
         "monitor.pause",
         "monitor.addresses",
         "monitor.net",

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
@@ -64,7 +64,8 @@ class Worker:
                     entries = await self._reader.read(self._posts.batch, WAIT_S)
                     telemetry.retried_entries.inc(sum(entry.deliveries > 1 for entry in entries))
                     if entries:
-                        await self._work(entries, stop)
+                        with tracing.span("work", worker=self._reader.consumer, posts=len(entries)):
+                            await self._work(entries, stop)
                 except StreamUnavailable as error:
                     # What was recorded and not acknowledged comes again, and the record knows it.
                     self._log.warning("waiting for Redis", error=str(error))
@@ -122,7 +123,10 @@ class Worker:
             except Exception as error:
                 self._failed(entry, error, failed)
         known = [entry for entry in entries if entry.id in heard]
-        given = [Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang) for one in known]
+        given = [
+            Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang, tracing.mark(heard[one.id]))
+            for one in known
+        ]
         outcomes = await self._posts.weigh(given)
         watched = await asyncio.to_thread(lambda: [self._watchlist.find(heard[one.id].text) for one in known])
         judged = {}
@@ -176,7 +180,9 @@ class Worker:
         return changes, failed
 
     async def _commit(self, batch: list[Judged]) -> Recorded:
+        began_ns = tracing.now_ns()
         changes = await record.put(self._database, batch)
+        tracing.steps("record", [tracing.mark(one.post) for one in batch] if tracing.on() else (), began_ns)
         telemetry.stored.labels("new").inc(len(changes.stored))
         telemetry.stored.labels("edited").inc(len(changes.edited))
         telemetry.stored.labels("known").inc(changes.known)

@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor import words
+from monitor import tracing, words
 from monitor.store import FilterError, StoreUnavailable
 from monitor.stream import StreamUnavailable
 
@@ -19,6 +19,7 @@ _DETAILS = {
     404: "there is nothing at this address",
     413: "the body is larger than 5 MB; send fewer posts at once",
 }
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -55,6 +56,20 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("a request failed", method=request.method, path=_route(request))
         return problem(500, "something went wrong inside; the log of the daemon says what")
+
+
+@web.middleware
+async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A span for each request, by the form of its address: what stands in one may be anything."""
+    if not tracing.on():
+        return await handler(request)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "nothing here"
+    method = request.method if request.method in _METHODS else "another method"
+    with tracing.span(f"{method} {route}", kind="server", method=method, route=route) as span:
+        response = await handler(request)
+        span.set(status=response.status)
+        return response
 
 
 def _route(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.collectors.base import Batch, Gap, Span
 from monitor.deletions import Eraser
 from monitor.intake import Intake, Offered, PostError, bounded
@@ -60,6 +60,10 @@ class Publisher:
 
         Raises StreamUnavailable where told to stop before the stream took it, and StoreUnavailable.
         """
+        with tracing.span("collect", source=self._source.name, posts=len(batch.posts)):
+            await self._take(batch, stop, until)
+
+    async def _take(self, batch: Batch, stop: asyncio.Event, until: int) -> None:
         if batch.gap is not None:
             # Before the cursor moves on: a gap may be noted twice, and must not be missing.
             await self.note_gap(batch.gap, until)

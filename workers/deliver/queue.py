@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.events import Event, Form, load_events
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Deliveries
@@ -239,8 +239,9 @@ class Queue:
         if not taken:
             return {}
         try:
-            async with self._database.read() as connection:
-                return await load_events(connection, [due.alert_id for due in taken], self._form)
+            with tracing.span("take deliveries", endpoint=self._endpoint.name, deliveries=len(taken)):
+                async with self._database.read() as connection:
+                    return await load_events(connection, [due.alert_id for due in taken], self._form)
         except Exception as error:  # whatever it is, it may be about one of them only
             self._log.warning("events could not be read together", error=f"{type(error).__name__}: {error}")
             return {}
@@ -270,7 +271,11 @@ class Queue:
             if event is None:
                 async with self._database.read() as connection:
                     event = (await load_events(connection, [due.alert_id], self._form))[due.alert_id]
-            answer = await self._channel.send(due.webhook_id, event.body, at_ms)
+            with tracing.span(
+                "deliver", event.mark, "client", endpoint=self._endpoint.name, alert=event.alert.id, attempt=due.attempts + 1
+            ) as span:
+                answer = await self._channel.send(due.webhook_id, event.body, at_ms)
+                span.set(status=answer.status or 0)
         except StoreUnavailable:
             return
         except Exception as error:  # a bug about one alert must not be tried for ever, nor stop the others
