@@ -21,7 +21,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
-from monitor import metrics, retention
+from monitor import metrics, retention, watchdog
 from monitor.api import make_app
 from monitor.children import keep_worker
 from monitor.collectors import open_collector
@@ -35,10 +35,12 @@ from monitor.explain import Present
 from monitor.forgotten import Forgotten
 from monitor.intake import Intake, keys_of, pseudonyms_of
 from monitor.pause import either, pause, until
+from monitor.readiness import Readiness
 from monitor.settings import Settings, Source
 from monitor.settings.duties import duty_of
 from monitor.store import Database, StoreError, sources
 from monitor.stream import Signal, Stream, StreamError
+from monitor.systemd import Systemd
 from monitor.topic import Topic, TopicError, load_topic
 from monitor.topic.follow import Follower
 from monitor.words import public_id
@@ -88,6 +90,7 @@ class Daemon:
         self.slot = slot  # the consumer name of this process
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
+        self._readiness = Readiness(settings, stream, database)
         self._watches: dict[str, SourceWatch] = {}
 
     @cached_property
@@ -102,7 +105,9 @@ class Daemon:
         # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
         # again and again.
         gc.freeze()
+        systemd = Systemd.of()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(watchdog.watched(systemd))
             if "serve" in roles:
                 self.address = await stack.enter_async_context(self._served(name_of(roles)))
             else:
@@ -110,7 +115,9 @@ class Daemon:
             jobs = await self._jobs(roles, stop)
             tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
             ready(self)
+            systemd.ready()
             await stop.wait()
+            systemd.stopping()
             log.info("stopping")
             _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S) if tasks else (set(), set())
             for task in late:
@@ -175,8 +182,10 @@ class Daemon:
             try:
                 topic = await asyncio.to_thread(self._follower.look)
                 if topic is not None:
+                    self._readiness.pack_error = None
                     self._take_up(topic, await asyncio.to_thread(Judge, topic, self.settings.alerts.jurisdictions))
             except TopicError as error:
+                self._readiness.pack_error = str(error)
                 log.error("the changed topic pack cannot be used, going on with the one before it", error=str(error))
 
     def _take_up(self, topic: Topic, judge: Judge) -> None:
@@ -200,7 +209,8 @@ class Daemon:
             public_url=self.settings.api.public_url,
         )
         self._watches[source.name] = watch
-        await watch.run(stop)
+        with watch.pulse:
+            await watch.run(stop)
 
     async def _wake_collectors(self) -> None:
         async with contextlib.aclosing(self.stream.signals()) as signals:
@@ -213,20 +223,6 @@ class Daemon:
             async for event in signals:
                 if event.kind == "alert":
                     sender.wake()
-
-    async def _unready(self) -> list[str]:
-        """The parts that cannot do their work now."""
-        missing = []
-        try:
-            await self.stream.ping()
-        except StreamError:
-            missing.append("stream")
-        try:
-            async with self.database.read() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except StoreError:
-            missing.append("database")
-        return missing
 
     async def _present(self) -> Present:
         """What posts are judged by now. The version is read from the files: a process that only serves has no model in memory."""
@@ -252,7 +248,7 @@ class Daemon:
             database=self.database,
             stream=self.stream,
             intake=self.intake,
-            ready=self._unready,
+            ready=self._readiness.troubles,
             present=self._present,
             authorities=lambda: self.topic.lexicon.authorities,
             register=lambda: self.topic.register,

@@ -19,8 +19,10 @@ FLOORS = (
         "monitor.lines",
         "monitor.settings",
         "monitor.telemetry",
+        "monitor.systemd",
         "monitor.tracing",
         "monitor.tracing_otel",
+        "monitor.watchdog",
         "monitor.pause",
         "monitor.addresses",
         "monitor.net",
@@ -30,6 +32,7 @@ FLOORS = (
     (
         "monitor.intake",
         "monitor.metrics",
+        "monitor.readiness",
         "monitor.deletions",
         "monitor.edits",
         "monitor.retention",

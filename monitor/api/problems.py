@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -23,18 +24,23 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer that is an error. `detail` is one sentence for whoever asked."""
+    """An answer that is an error. `detail` is one sentence for whoever asked; `more` are further members of the problem."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+) -> web.Response:
     """The answer that says what is wrong."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **(more or {})}
     return web.Response(status=status, body=words.encode(body), content_type="application/problem+json", headers=headers)
 
 
@@ -83,7 +89,7 @@ async def _with_known_errors(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except Problem as error:
-        return problem(error.status, error.detail, error.headers)
+        return problem(error.status, error.detail, error.headers, error.more)
     except FilterError as error:
         return problem(400, str(error))
     except web.RequestPayloadError:

@@ -21,11 +21,13 @@ from monitor.settings import Endpoint, Source
 from monitor.store import Database, coverage, news, sources
 from monitor.store.sources import Heard
 from monitor.stream import Signal, Stream, StreamUnavailable
+from monitor.watchdog import Pulse
 from monitor.words import Post, now_ms, public_id
 
 log = structlog.get_logger()
 
 TROUBLE_S = 1.0  # pause while Redis or the database is away
+POLL_STALLS_AFTER_S = 1800.0  # without a batch or an end; sites that ask for patience within a poll get some
 CHUNK = 500  # posts published in one step
 
 
@@ -53,6 +55,7 @@ class Publisher:
         self._cursor: str | None = None  # of batches without anything to publish, not yet saved
         self._covered: list[Span] = []
         self._log = log.bind(source=source.name)
+        self.pulse = Pulse(f"collect {source.name}", POLL_STALLS_AFTER_S)
         self.gap_noted = asyncio.Event()  # that can be refilled
 
     async def take(self, batch: Batch, stop: asyncio.Event, *, until: int) -> None:
@@ -60,6 +63,7 @@ class Publisher:
 
         Raises StreamUnavailable where told to stop before the stream took it, and StoreUnavailable.
         """
+        self.pulse.beat()
         with tracing.span("collect", source=self._source.name, posts=len(batch.posts)):
             await self._take(batch, stop, until)
 
@@ -118,6 +122,7 @@ class Publisher:
     async def _offer(self, posts: Sequence[Post], cursor: str | None, stop: asyncio.Event) -> Offered:
         """Offers until they are taken: the source is not asked again while the stream is away or full, and nothing is dropped."""
         while True:
+            self.pulse.beat()
             try:
                 return await self._intake.offer(posts, source=self._source.name, cursor=cursor)
             except StreamUnavailable as error:

@@ -67,6 +67,7 @@ class SourceWatch:
         self._database = database
         self._endpoints = endpoints
         self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints)
+        self.pulse = self._publisher.pulse
         self._failures = 0
         self._failing_since = 0.0
         self._log = log.bind(source=source.name)
@@ -81,6 +82,7 @@ class SourceWatch:
             ]
             try:
                 while not stop.is_set():
+                    self.pulse.beat()
                     try:
                         wait = await self._once(stop)
                     except (StreamUnavailable, StoreUnavailable) as error:
@@ -90,6 +92,7 @@ class SourceWatch:
                     if wait is None:
                         await self._note_hub(None)
                         return
+                    self.pulse.beat(wait)
                     await self._rest(stop, wait)
             finally:
                 over.set()

@@ -23,6 +23,7 @@ from monitor.store import Connection, Database, StoreUnavailable, deliveries, en
 from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.recipients import recipients
+from monitor.watchdog import Pulse
 from monitor.words import EndpointStatus, public_id, rfc3339
 from workers.deliver import pace, schedule
 from workers.deliver.schedule import Answer, Outcome
@@ -108,14 +109,16 @@ class Queue:
     async def run(self, stop: asyncio.Event, grace_s: float) -> None:
         """Sends until `stop` is set (then call `wake`); what is in flight has `grace_s` seconds more, else its lease runs out."""
         try:
-            while not stop.is_set():
-                self._look.clear()
-                pause = await self._step()
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._look.wait()
-                except TimeoutError:
-                    pass
+            with Pulse(f"deliver {self._endpoint.name}") as pulse:
+                while not stop.is_set():
+                    pulse.beat()
+                    self._look.clear()
+                    pause = await self._step()
+                    try:
+                        async with asyncio.timeout(pause):
+                            await self._look.wait()
+                    except TimeoutError:
+                        pass
             if self._flying:
                 await asyncio.wait(self._flying, timeout=grace_s)
         finally:
