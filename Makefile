@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check fuzz bench train pictures lint types lock clean
+.PHONY: run demo test check fuzz bench train pictures lint types audit lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -30,6 +30,11 @@ pictures: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.secret_scan
+
+# Which pinned packages have known faults. Needs the internet, and is therefore no part of `check`.
+audit: .venv/dev
+	$(BIN)/python -m tests.audit
 
 types: .venv/dev
 	$(BIN)/mypy
