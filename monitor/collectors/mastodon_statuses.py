@@ -136,7 +136,7 @@ def json_of(text: str | bytes) -> Any:
     """What the JSON holds; None where it is none."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
