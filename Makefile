@@ -15,9 +15,10 @@ test: .venv/dev
 
 check: lint types test
 
-# FUZZ="--seconds 600 --seed 2": longer, and other texts.
+# Texts for the classifier, then bytes for every parser. FUZZ="--seconds 600 --seed 2": longer, and others.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
+	$(BIN)/python -m tests.fuzz.wire $(FUZZ)
 
 # BENCH="stream store" runs some; BENCH=--full takes tens of minutes; BENCH="--patience 30" waits for a quiet machine.
 bench: .benchvenv/bench

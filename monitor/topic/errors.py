@@ -14,6 +14,7 @@ except ImportError:  # libyaml is an option of PyYAML
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 
+MAX_FILE = 16_000_000  # bytes: four for a character, at most
 MAX_YAML = 4_000_000  # characters
 _DEEPEST = 100
 _ALIAS = re.compile(r"(?:^|[\s\[{,:-])\*[A-Za-z0-9_-]", re.M)
@@ -33,6 +34,8 @@ def read_yaml(path: Path) -> Any:
 def read_text(path: Path) -> str:
     """The text of a file. Raises TopicError."""
     try:
+        if path.stat().st_size > MAX_FILE:
+            raise TopicError(f"{path}: longer than {MAX_FILE // 1_000_000} MB; put its entries into several files")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise TopicError(f"{path}: there is no such file; a topic pack needs it") from None
