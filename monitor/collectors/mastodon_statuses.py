@@ -116,7 +116,7 @@ class EventReader:
             self._name = value
         elif field == "data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # an empty line takes room too
             if self._size > MOST_EVENT:
                 raise BrokenError
 
