@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check fuzz campaign bench train pictures lint types lock clean
+.PHONY: run demo test check fuzz campaign bench train pictures lint types audit lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -15,9 +15,10 @@ test: .venv/dev
 
 check: lint types test
 
-# FUZZ="--seconds 600 --seed 2": longer, and other texts.
+# Texts for the classifier, then bytes for every parser. FUZZ="--seconds 600 --seed 2": longer, and others.
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
+	$(BIN)/python -m tests.fuzz.wire $(FUZZ)
 
 # Ten minutes of faults on a machine with Redis, PostgreSQL and libfaketime. CAMPAIGN="--seed 7 --faults redis-flushed,clock-jumps
 # --posts 2000" runs some; docs/campaign.md.
@@ -35,6 +36,11 @@ pictures: .venv/dev
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.secret_scan
+
+# Which pinned packages have known faults. Needs the internet, and is therefore no part of `check`.
+audit: .venv/dev
+	$(BIN)/python -m tests.audit
 
 types: .venv/dev
 	$(BIN)/mypy

@@ -20,6 +20,7 @@ from monitor.api import make_app
 from monitor.api.pages.today import PAST
 from monitor.explain import Present
 from monitor.intake import Intake, Pseudonyms
+from monitor.readiness import Trouble
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.judged import Judged
@@ -70,7 +71,7 @@ async def _fill(database: Database, bare: Plain, size: int) -> None:
 
 
 async def _asking(scale: Scale, where: str, database: Database, stream: Stream) -> list[Figure]:
-    async def ready() -> Sequence[str]:
+    async def ready() -> Sequence[Trouble]:
         return ()
 
     async def present() -> Present:

@@ -21,7 +21,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
-from monitor import metrics
+from monitor import metrics, watchdog
 from monitor.alive import said_to_live
 from monitor.api import make_app
 from monitor.children import keep_worker
@@ -33,9 +33,11 @@ from monitor.explain import Present
 from monitor.forgotten import Forgotten
 from monitor.intake import Intake, keys_of, pseudonyms_of
 from monitor.pause import either, pause, until
+from monitor.readiness import Readiness
 from monitor.settings import Settings
 from monitor.store import Database, StoreError
 from monitor.stream import Signal, Stream, StreamError
+from monitor.systemd import Systemd
 from monitor.topic import Topic, TopicError, load_topic
 from monitor.topic.follow import Follower
 from monitor.words import public_id
@@ -87,6 +89,7 @@ class Daemon:
         self.owner = owner  # the name under which it holds leases
         self.workers = workers
         self.address: str | None = None  # of the API, once it is served
+        self._readiness = Readiness(settings, stream, database)
 
     @cached_property
     def judge(self) -> Judge:
@@ -100,7 +103,9 @@ class Daemon:
         # What is loaded by now stays. To look through all of it for garbage would stop everything for a tenth of a second,
         # again and again.
         gc.freeze()
+        systemd = Systemd.of()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(watchdog.watched(systemd))
             if "serve" in roles:
                 self.address = await stack.enter_async_context(self._served(name_of(roles)))
             else:
@@ -109,7 +114,9 @@ class Daemon:
             tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in jobs.items()]
             await stack.enter_async_context(said_to_live(self.settings.data_dir, name_of(roles)))
             ready(self)
+            systemd.ready()
             await stop.wait()
+            systemd.stopping()
             log.info("stopping")
             _, late = await asyncio.wait(tasks, timeout=STOP_WITHIN_S) if tasks else (set(), set())
             for task in late:
@@ -165,8 +172,10 @@ class Daemon:
             try:
                 topic = await asyncio.to_thread(self._follower.look)
                 if topic is not None:
+                    self._readiness.pack_error = None
                     self._take_up(topic, await asyncio.to_thread(Judge, topic, self.settings.alerts.jurisdictions))
             except TopicError as error:
+                self._readiness.pack_error = str(error)
                 log.error("the changed topic pack cannot be used, going on with the one before it", error=str(error))
 
     def _take_up(self, topic: Topic, judge: Judge) -> None:
@@ -181,20 +190,6 @@ class Daemon:
             async for event in signals:
                 if event.kind == "alert":
                     sender.wake()
-
-    async def _unready(self) -> list[str]:
-        """The parts that cannot do their work now."""
-        missing = []
-        try:
-            await self.stream.ping()
-        except StreamError:
-            missing.append("stream")
-        try:
-            async with self.database.read() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except StoreError:
-            missing.append("database")
-        return missing
 
     async def _present(self) -> Present:
         """What posts are judged by now. The version is read from the files: a process that only serves has no model in memory."""
@@ -220,7 +215,7 @@ class Daemon:
             database=self.database,
             stream=self.stream,
             intake=self.intake,
-            ready=self._unready,
+            ready=self._readiness.troubles,
             present=self._present,
             authorities=lambda: self.topic.lexicon.authorities,
             register=lambda: self.topic.register,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
 from monitor.intake import Pseudonyms
@@ -67,7 +66,7 @@ class Eraser:
         def is_gone(data: bytes) -> bool:
             try:
                 post = decode_post(data)
-            except msgspec.MsgspecError:
+            except (ValueError, RecursionError):
                 return False
             its = (post.platform, post.id)
             begins = any(post.platform == platform and post.id.startswith(prefix) for platform, prefix in prefixes)

@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from monitor import tracing
 from monitor.store import Connection, alerts, claims, mentions
 from monitor.store.alerts import Raised
-from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, encode
+from monitor.words import Alert, Claim, Evidence, Mention, Occurrence, Post, encode
 
 MAX_BODY = 20_000  # bytes of UTF-8
 _MIN_TEXT = 4_000  # bytes of the post's text that are kept, if need be at the expense of its other claims
@@ -35,36 +36,46 @@ STANDARD = Form()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert, ready to be sent, and what logs say about it (public ids)."""
+    """One alert, ready to be sent, and what logs say about it (public ids). `mark`: where the spans of its mention belong."""
 
     body: bytes
     alert: Alert
     created_ms: int
+    mark: tracing.Mark | None = None
 
 
 async def load_events(connection: Connection, alert_numbers: Sequence[int], form: Form = STANDARD) -> dict[int, Event]:
     """The events of the alerts with these stored ids, as the record has them now; those that are not there are left out."""
     raised = await alerts.load(connection, alert_numbers)
-    if form.thin:
-        return {number: _event(one.alert, one.created_ms, _thin(one), form) for number, one in raised.items()}
-    about = await claims.load(connection, [one.alert.claim_id for one in raised.values() if one.alert.claim_id is not None])
-    claims_by_id = {claim.id: claim for claim in about}
+    if form.thin and not tracing.on():
+        return {number: _event(one, _thin(one), form, None) for number, one in raised.items()}
     heard = await mentions.load(connection, [one.mention for one in raised.values() if one.mention is not None])
     mentions_by_id = {mention.id: mention for mention in heard}
-    return {
-        number: _event(
-            one.alert,
-            one.created_ms,
-            _whole(one, claims_by_id.get(one.alert.claim_id or ""), mentions_by_id.get(one.alert.mention_id or "")),
-            form,
-        )
-        for number, one in raised.items()
-    }
+    if form.thin:
+        return {
+            number: _event(one, _thin(one), form, mentions_by_id.get(one.alert.mention_id or ""))
+            for number, one in raised.items()
+        }
+    about = await claims.load(connection, [one.alert.claim_id for one in raised.values() if one.alert.claim_id is not None])
+    claims_by_id = {claim.id: claim for claim in about}
+    events = {}
+    for number, one in raised.items():
+        mention = mentions_by_id.get(one.alert.mention_id or "")
+        events[number] = _event(one, _whole(one, claims_by_id.get(one.alert.claim_id or ""), mention), form, mention)
+    return events
 
 
-def _event(alert: Alert, created_ms: int, data: dict[str, Any], form: Form) -> Event:
+def _event(raised: Raised, data: dict[str, Any], form: Form, mention: Mention | None) -> Event:
+    alert = raised.alert
     about = alert.claim_id or alert.mention_id
-    return Event(body=compose(alert.kind, alert.created_at, data, form, about), alert=alert, created_ms=created_ms)
+    body = compose(alert.kind, alert.created_at, data, form, about)
+    return Event(body=body, alert=alert, created_ms=raised.created_ms, mark=_mark(mention))
+
+
+def _mark(mention: Mention | None) -> tracing.Mark | None:
+    if mention is None or not tracing.on():
+        return None
+    return tracing.mark(Post(platform=mention.platform, id=mention.platform_id, text=mention.text or ""))
 
 
 def _whole(raised: Raised, claim: Claim | None, mention: Mention | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from monitor import words
+from monitor import tracing, words
 from monitor.datadir import kept_key, new_key, write_key
 from monitor.notices import author_name, post_name
 from monitor.settings import Settings
@@ -120,6 +120,7 @@ class Intake:
     async def _publish(self, ours: Sequence[Post], source: str, cursor: str | None) -> int:
         """Publishes the posts, and says how many were new. A text that was heard before is new again where the source has said
         another one since: then an edit was taken back."""
+        began_ns = tracing.now_ns()
         items = [_item(post.version, self._ready(post, source)) for post in ours]
         places = [said_name(source, post.platform, post.id) for post in ours]
         last = {place: n for n, place in enumerate(places)}  # of several texts of one post the last one counts
@@ -140,6 +141,9 @@ class Intake:
             ]
             new += await self._stream.publish(back, source=source, cursor=cursor)
         await self._stream.note_said(said)
+        if tracing.on():
+            marks = [tracing.mark(post) for post, is_new in zip(ours, new, strict=False) if is_new]
+            tracing.steps("publish", marks, began_ns, first=True, source=source)
         return sum(new)
 
     def _ready(self, post: Post, source: str) -> Post:

@@ -132,7 +132,7 @@ def _read(shared: Sequence[bytes]) -> Iterable[Snapshot]:
     for data in shared:
         try:
             yield msgspec.json.decode(data, type=Snapshot)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             log.warning("metrics of a process cannot be read", error=str(error)[:200])
 
 

@@ -70,11 +70,15 @@ def _parsed(text: str) -> Any:
 def _read_csv(file: IO[bytes], to_post: Callable[[Any], Post]) -> Iterator[Row]:
     at = _At()
     lines = at.follow(file)
-    first = next(lines, None)
-    if first is None:
+    try:
+        first = next(lines, None)
+        if first is None:
+            return
+        delimiter = max(_DELIMITERS, key=first.count)
+        names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    except (LineError, csv.Error) as error:
+        yield Row(number=at.number, end=at.end, error=str(error))
         return
-    delimiter = max(_DELIMITERS, key=first.count)
-    names = [name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
     rows = csv.reader(lines, delimiter=delimiter)
     while True:
         try:

@@ -55,6 +55,10 @@ stream_pending = Gauge("exowatch_stream_pending", "Entries read and not yet ackn
 stream_lag = Gauge("exowatch_stream_lag", "Entries not yet read", registry=registry)
 stream_oldest = Gauge("exowatch_stream_oldest_seconds", "Age of the oldest entry not yet acknowledged", registry=registry)
 stream_dead = Gauge("exowatch_stream_dead", "Entries given up on", registry=registry)
+loop_stalls = Counter("exowatch_loop_stalls", "Times that an event loop did not turn for ten seconds", registry=registry)
+stalled_jobs = Counter(
+    "exowatch_jobs_stalled", "Times that a job made no progress although it should have", ["job"], registry=registry
+)
 processes = Gauge("exowatch_processes", "Processes whose series stand here, the one that answers included", registry=registry)
 
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from monitor.api import make_app
 from monitor.explain import Present
 from monitor.intake import Intake, Pseudonyms
+from monitor.readiness import Trouble
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
@@ -81,7 +82,7 @@ class Api:
     database: Database
     stream: Stream
     app: web.Application
-    unready: list[str] = field(default_factory=list)
+    unready: list[Trouble] = field(default_factory=list)
 
     async def get(self, path: str, **more: Any) -> tuple[int, Any]:
         """Status and JSON of an answer."""
@@ -113,9 +114,9 @@ async def serving(
     """The server, until the end of the block; `token` is its own, `tokens` are named ones, `more` further settings."""
     settings = Settings(**{"api": {"token": token}, "endpoint": [ENDPOINT], "token": list(tokens), **more})
     stream = await Stream.open(redis_url)
-    unready: list[str] = []
+    unready: list[Trouble] = []
 
-    async def ready() -> Sequence[str]:
+    async def ready() -> Sequence[Trouble]:
         return unready
 
     async def present() -> Present:

@@ -20,6 +20,8 @@ ROWS: dict[str, tuple[str | bytes, str]] = {
     "utf-16": ('data_dir = "x"'.encode("utf-16"), "cannot be read"),
     "nul": (b'data_dir = "x"\0', "not valid TOML"),
     "deep-nesting": ("x = " + "[" * 100_000, "nested"),
+    "endless-file": ("#" * 1_000_001, "1000 kB"),
+    "secret-file-without-end": (HOOK.replace(SECRET, "file:/dev/zero") + 'url = "https://x"', "65536"),
     "a-key-twice": ('topic = "a"\ntopic = "b"', "not valid TOML"),
     "json-instead": ('{"data_dir": "x"}', "not valid TOML"),
     "section-is-a-value": ("api = 7", "api"),

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.api.access import Caller, login_cookie
 from monitor.api.guard import COOKIE
+from monitor.readiness import Trouble
 from monitor.store import Database
 from monitor.words import now_ms
 from tests.api_server import Api, serving
@@ -40,6 +41,22 @@ async def test_without_the_token_only_health_answers(locked: Api) -> None:
             assert (path, answer.status, answer.content_type) == (path, 401, "application/problem+json")
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert (await locked.post("/api/v1/mentions", json=[]))[0] == 401
+
+
+async def test_readiness_tells_strangers_whether_and_those_who_may_read_why(locked: Api) -> None:
+    locked.unready.append(Trouble(part="topic pack", problem="broken at /secret/place", mend="mend it", failing=False))
+    may = {"Authorization": f"Bearer {TOKEN}"}
+    for headers, said in (({}, "ready\n"), (may, "ready\ntopic pack: broken at /secret/place; mend it\n")):
+        async with locked.client.get(locked.url + "/readyz", headers=headers) as answer:
+            assert (answer.status, await answer.text()) == (200, said)
+    locked.unready.append(Trouble(part="stream", problem="Redis is away", mend="look at it"))
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=9.x"}):
+        status, told = await locked.get("/readyz", headers=headers)
+        assert (status, told["detail"]) == (503, "not ready")
+        assert "parts" not in told
+    status, told = await locked.get("/readyz", headers=may)
+    assert (status, told["detail"]) == (503, "not ready: stream")
+    assert [one["part"] for one in told["parts"]] == ["topic pack", "stream"]
 
 
 BEARERS = [

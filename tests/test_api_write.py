@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from monitor.readiness import Trouble
 from monitor.store import Database
 from monitor.words import decode_post
 from tests.api_server import Api, serving
@@ -130,9 +131,10 @@ async def test_health_says_alive_and_readiness_what_is_missing(api: Api) -> None
         assert answer.status == 200
     async with api.client.get(api.url + "/readyz") as answer:
         assert answer.status == 200
-    api.unready.append("database")
+    api.unready.append(Trouble(part="database", problem="it is away", mend="bring it back"))
     status, problem = await api.get("/readyz")
     assert (status, problem["detail"]) == (503, "not ready: database")
+    assert problem["parts"] == [{"part": "database", "problem": "it is away", "mend": "bring it back"}]
     async with api.client.get(api.url + "/healthz") as answer:
         assert answer.status == 200
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor import tracing
 from monitor.store.judged import Origin
 from monitor.topic import Topic
 from monitor.words import Judgement, Occurrence
@@ -26,7 +27,10 @@ class Judge:
 
     def weigh(self, id: str, text: str, lang: str | None = None) -> tuple[Judgement, tuple[Origin, ...]]:  # noqa: A002
         """The judgement, and where the identity of each of its claims is from."""
-        return self.weigh_reading(id, text, self.classifier.read(text, lang), self.classifier.version)
+        with tracing.span("classify"):
+            reading = self.classifier.read(text, lang)
+        with tracing.span("identify and judge"):
+            return self.weigh_reading(id, text, reading, self.classifier.version)
 
     def weigh_reading(
         self,

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
@@ -20,6 +20,7 @@ from monitor.store.judged import Judged
 from monitor.store.record import Recorded
 from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
 from monitor.topic import Watchlist
+from monitor.watchdog import STALLED_AFTER_S, Pulse
 from monitor.words import Post, decode_post, public_id
 from workers.alert import drafts
 from workers.reader import Given, PostReader, Weighed
@@ -45,6 +46,7 @@ class Worker:
         claim_after_s: float = CLAIM_AFTER_S,
         *,
         watchlist: Watchlist | None = None,
+        stalled_after_s: float = STALLED_AFTER_S,
     ) -> None:
         self._reader: Reader = stream.reader(name, partition, claim_after_s=claim_after_s)
         self._stream = stream
@@ -52,25 +54,33 @@ class Worker:
         self._posts = posts
         self._settings = settings
         self._watchlist = watchlist or Watchlist()
+        # One post may ask a model for as long as the settings let it.
+        self._pulse = Pulse(f"work {partition}", stalled_after_s + settings.classifier.timeout)
         self._renew_every_s = min(RENEW_EVERY_S, claim_after_s / 3)
         self._log = log.bind(worker=name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; the batch in hand is finished first. A server that is away is waited for."""
         try:
-            while not stop.is_set():
-                _end_if_cancelled()
-                try:
-                    entries = await self._reader.read(self._posts.batch, WAIT_S)
-                    telemetry.retried_entries.inc(sum(entry.deliveries > 1 for entry in entries))
-                    if entries:
-                        await self._work(entries, stop)
-                except StreamUnavailable as error:
-                    # What was recorded and not acknowledged comes again, and the record knows it.
-                    self._log.warning("waiting for Redis", error=str(error))
-                    await pause(stop, TROUBLE_S)
+            with self._pulse:
+                await self._run(stop)
         finally:
             await self._reader.close()
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            _end_if_cancelled()
+            self._pulse.beat()
+            try:
+                entries = await self._reader.read(self._posts.batch, WAIT_S)
+                telemetry.retried_entries.inc(sum(entry.deliveries > 1 for entry in entries))
+                if entries:
+                    with tracing.span("work", worker=self._reader.consumer, posts=len(entries)):
+                        await self._work(entries, stop)
+            except StreamUnavailable as error:
+                # What was recorded and not acknowledged comes again, and the record knows it.
+                self._log.warning("waiting for Redis", error=str(error))
+                await pause(stop, TROUBLE_S)
 
     async def _work(self, entries: list[Entry], stop: asyncio.Event) -> None:
         outcome = await self._judged(entries, stop)
@@ -86,6 +96,7 @@ class Worker:
                 _end_if_cancelled()
                 # Nothing is wrong with these entries: they stay in hand, without ageing, until the database is back.
                 self._log.warning("waiting for the database", error=str(error))
+                self._pulse.beat()
                 await pause(stop, TROUBLE_S)
                 if stop.is_set():
                     await self._reader.hand_back(entries)
@@ -122,7 +133,10 @@ class Worker:
             except Exception as error:
                 self._failed(entry, error, failed)
         known = [entry for entry in entries if entry.id in heard]
-        given = [Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang) for one in known]
+        given = [
+            Given(public_id("m", one.number), heard[one.id].text, heard[one.id].lang, tracing.mark(heard[one.id]))
+            for one in known
+        ]
         outcomes = await self._posts.weigh(given)
         watched = await asyncio.to_thread(lambda: [self._watchlist.find(heard[one.id].text) for one in known])
         judged = {}
@@ -176,7 +190,9 @@ class Worker:
         return changes, failed
 
     async def _commit(self, batch: list[Judged]) -> Recorded:
+        began_ns = tracing.now_ns()
         changes = await record.put(self._database, batch)
+        tracing.steps("record", [tracing.mark(one.post) for one in batch] if tracing.on() else (), began_ns)
         telemetry.stored.labels("new").inc(len(changes.stored))
         telemetry.stored.labels("edited").inc(len(changes.edited))
         telemetry.stored.labels("known").inc(changes.known)

@@ -9,18 +9,19 @@ from typing import Protocol
 
 import msgspec
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.store.judged import Origin
 from monitor.words import Judgement
 from workers.judgement import Judge
 
 
 class Given(msgspec.Struct, frozen=True):
-    """A text to be judged. `lang` is the platform's word for its language."""
+    """A text to be judged. `lang` is the platform's word for its language; `mark` is where its spans belong."""
 
     id: str
     text: str
     lang: str | None = None
+    mark: tracing.Mark | None = None
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -63,7 +64,8 @@ class LocalReader:
     def _weigh(self, post: Given) -> Weighed | Exception:
         started = time.perf_counter()
         try:
-            judgement, origins = self._judge.weigh(post.id, post.text, post.lang)
+            with tracing.span("weigh", post.mark, mention=post.id):
+                judgement, origins = self._judge.weigh(post.id, post.text, post.lang)
         except Exception as error:  # whatever a post does to the classifier, the others of its batch go on
             return error
         telemetry.classify_seconds.observe(time.perf_counter() - started)

@@ -10,7 +10,7 @@ from aiohttp import web
 from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons, websub
 from monitor.api.access import Access
 from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness, RegisterNow
-from monitor.api.problems import problems
+from monitor.api.problems import problems, traced
 from monitor.intake import Intake
 from monitor.settings import Settings
 from monitor.store import Database
@@ -37,7 +37,7 @@ def make_app(
     `login_key` signs the logins of named tokens; without one they end with the process. Run it without aiohttp's access log:
     `?token=` of /live would stand in it.
     """
-    middlewares = [pages.show_errors, problems, pages.offer_login, guard.guard]
+    middlewares = [traced, pages.show_errors, problems, pages.offer_login, guard.guard]
     app = web.Application(middlewares=middlewares, client_max_size=actions.MAX_BODY)
     app[PARTS] = Parts(
         settings=settings,

@@ -65,6 +65,15 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers.setdefault("Cache-Control", "no-store")  # posts get deleted; no copy of one stays behind in a cache
 
 
+def may_read(request: web.Request) -> bool:
+    """Whether whoever asks may read what the API has, on a route that answers to everybody."""
+    access = request.app[ACCESS]
+    if not access.locked:
+        return True
+    caller = _caller(request, access)
+    return caller is not None and "read" in caller.scopes
+
+
 def _is_open(request: web.Request) -> bool:
     return request.path in OPEN or request.path.startswith((_OPEN_FOLDER, _CALLBACKS))
 

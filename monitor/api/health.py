@@ -6,6 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from monitor import metrics
+from monitor.api import guard
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 
@@ -16,11 +17,16 @@ async def get_health(_request: web.Request) -> web.Response:
 
 
 async def get_readiness(request: web.Request) -> web.Response:
-    """200 while the daemon can do its work, else 503 with the parts that cannot."""
-    missing = await request.app[PARTS].ready()
-    if missing:
-        raise Problem(503, f"not ready: {', '.join(missing)}", {"Retry-After": "5"})
-    return web.Response(text="ready\n")
+    """200 while the daemon can do its work, else 503. Which part cannot, why, and what to do is for those who may read."""
+    troubles = await request.app[PARTS].ready()
+    failing = [one for one in troubles if one.failing]
+    told = guard.may_read(request)
+    if failing:
+        which = f": {', '.join(one.part for one in failing)}" if told else ""
+        parts = [{"part": one.part, "problem": one.problem, "mend": one.mend} for one in troubles if told]
+        raise Problem(503, f"not ready{which}", {"Retry-After": "5"}, {"parts": parts} if parts else None)
+    words = [f"{one.part}: {one.problem}; {one.mend}" for one in troubles if told]
+    return web.Response(text="\n".join(["ready", *words, ""]))
 
 
 async def get_metrics(request: web.Request) -> web.Response:

@@ -10,13 +10,14 @@ from aiohttp import web
 
 from monitor.explain import Present
 from monitor.intake import Intake
+from monitor.readiness import Trouble
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
 from monitor.topic.register import Register
 
-# Says which parts cannot do their work now, in words that anybody may read ("database"); none where all is well.
-Readiness = Callable[[], Awaitable[Sequence[str]]]
+# Says what is wrong with which parts now; nothing where all is well.
+Readiness = Callable[[], Awaitable[Sequence[Trouble]]]
 # Says by which versions of classifier and register posts are judged now.
 Presently = Callable[[], Awaitable[Present]]
 # The jurisdictions of the authorities that propositions of the present lexicon name, by key.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor import words
+from monitor import tracing, words
 from monitor.store import FilterError, StoreUnavailable
 from monitor.stream import StreamUnavailable
 
@@ -19,21 +20,27 @@ _DETAILS = {
     404: "there is nothing at this address",
     413: "the body is larger than 5 MB; send fewer posts at once",
 }
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer that is an error. `detail` is one sentence for whoever asked."""
+    """An answer that is an error. `detail` is one sentence for whoever asked; `more` are further members of the problem."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+) -> web.Response:
     """The answer that says what is wrong."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **(more or {})}
     return web.Response(status=status, body=words.encode(body), content_type="application/problem+json", headers=headers)
 
 
@@ -57,6 +64,20 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(500, "something went wrong inside; the log of the daemon says what")
 
 
+@web.middleware
+async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A span for each request, by the form of its address: what stands in one may be anything."""
+    if not tracing.on():
+        return await handler(request)
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "nothing here"
+    method = request.method if request.method in _METHODS else "another method"
+    with tracing.span(f"{method} {route}", kind="server", method=method, route=route) as span:
+        response = await handler(request)
+        span.set(status=response.status)
+        return response
+
+
 def _route(request: web.Request) -> str:
     """Where a request went, as the log may say it: some addresses hold what opens them."""
     resource = request.match_info.route.resource
@@ -68,7 +89,7 @@ async def _with_known_errors(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except Problem as error:
-        return problem(error.status, error.detail, error.headers)
+        return problem(error.status, error.detail, error.headers, error.more)
     except FilterError as error:
         return problem(400, str(error))
     except web.RequestPayloadError:

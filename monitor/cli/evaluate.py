@@ -102,7 +102,7 @@ def _labelled(text: str) -> Labelled:
         post = _decoder.decode(text)
     except msgspec.ValidationError as error:
         raise LineError(f"not a labelled post: {error}") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise LineError(f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else error}") from None
     return msgspec.structs.replace(post, text=post.text[:MAX_TEXT])
 

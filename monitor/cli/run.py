@@ -6,8 +6,9 @@ import asyncio
 
 import click
 
+from monitor import tracing
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.daemon import ALL_ROLES, Daemon, Role
+from monitor.daemon import ALL_ROLES, Daemon, Role, name_of
 from monitor.daemon import run as run_daemon
 
 
@@ -60,4 +61,6 @@ def _play(context: click.Context, roles: tuple[Role, ...], *, workers: int = 1, 
         if roles == ALL_ROLES and not endpoints:
             click.echo("No endpoint is configured, so alerts are only shown; see [[endpoint]] in the config file.")
 
-    asyncio.run(run_daemon(settings_of(context), roles, say_ready, workers=workers, with_parent=with_parent))
+    settings = settings_of(context)
+    with tracing.exporting(settings.telemetry, name_of(roles)):
+        asyncio.run(run_daemon(settings, roles, say_ready, workers=workers, with_parent=with_parent))

@@ -171,7 +171,7 @@ def _error_of(body: bytes) -> str:
     """The name of the error in a refusal of XRPC's; empty where there is none."""
     try:
         name = msgspec.json.decode(body, type=dict[str, object]).get("error")
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     return name if isinstance(name, str) and name.isalnum() and name.isascii() and len(name) <= 40 else ""
 

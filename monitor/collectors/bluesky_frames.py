@@ -97,7 +97,7 @@ def read(data: bytes | str, source: str) -> Event | Notice | None:
     """What a frame holds; None for one that nothing can be made of."""
     try:
         frame = _decoder.decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if frame.kind == "error":
         return Notice(_word(frame.error), fatal=True)

@@ -98,7 +98,10 @@ def _xml_feed(body: bytes, request: Request) -> _Found:
 
     headers = {"content-type": request.content_type} if request.content_type else {}
     # Bytes in a stream: a `str` would be taken for an address, or for the name of a local file.
-    parsed = feedparser.parse(io.BytesIO(body), response_headers=headers)
+    try:
+        parsed = feedparser.parse(io.BytesIO(body), response_headers=headers)
+    except Exception as error:  # it takes almost anything; what it trips over (a character beyond Unicode, say) is no feed
+        return _Found([], f"broken in a way that cannot be read past ({type(error).__name__})")
     if not parsed.get("version"):
         return _Found([], "not a feed but an HTML page" if b"<html" in body[:4096].lower() else "not a feed")
     language = _text(parsed.feed.get("language"))

@@ -125,7 +125,7 @@ def _read(answer: Answer, query: str) -> dict[str, Any]:
         raise SourceError(f"GDELT does not take the search for {query!r}: {one_line(prose, 160)}")
     try:
         return mapping(msgspec.json.decode(answer.body or b"{}"))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return mapping(_mended(answer))
 
 

@@ -326,7 +326,7 @@ def read_json(answer: Answer) -> Any:
         raise problem
     try:
         return msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of msgspec too; what is no UTF-8 is another ValueError
         pass
     try:
         return json.loads(answer.body, strict=False)

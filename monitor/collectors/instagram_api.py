@@ -103,7 +103,7 @@ def error_of(answer: Answer) -> dict[str, Any]:
     """The error object of an answer, which may come with any status; empty where there is none."""
     try:
         return mapping(mapping(msgspec.json.decode(answer.body)).get("error"))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 
@@ -113,7 +113,7 @@ def usage(headers: Mapping[str, str]) -> float | None:
     for name in ("X-App-Usage", "X-Business-Use-Case-Usage"):
         try:
             said = mapping(msgspec.json.decode(headers.get(name, "{}")[:10_000]))
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
         for one in [said, *(one for several in said.values() for one in objects(several))]:
             used = [one.get(kind) for kind in ("call_count", "total_time", "total_cputime")]

@@ -160,5 +160,5 @@ def _error(answer: Answer) -> str:
         return ""
     try:
         return text(mapping(msgspec.json.decode(answer.body)).get("error"))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""

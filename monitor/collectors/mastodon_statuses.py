@@ -116,7 +116,7 @@ class EventReader:
             self._name = value
         elif field == "data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # an empty line takes room too
             if self._size > MOST_EVENT:
                 raise BrokenError
 
@@ -136,7 +136,7 @@ def json_of(text: str | bytes) -> Any:
     """What the JSON holds; None where it is none."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 

@@ -230,7 +230,7 @@ def _results(answer: Answer) -> tuple[list[dict[str, Any]], int]:
     if answer.status in (400, 403, 404):
         try:
             said = mapping(mapping(msgspec.json.decode(answer.body)).get("error"))
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             said = {}
     code = text(said.get("code"))
     if answer.status == 404 and code == "NOT_FOUND":

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.collectors.base import Batch, Gap, Span
 from monitor.collectors.trail import Trail
 from monitor.deletions import Eraser
@@ -23,11 +23,13 @@ from monitor.settings import Endpoint, Source
 from monitor.store import Database, coverage, news, sources
 from monitor.store.sources import Heard
 from monitor.stream import LeaseLost, Signal, Stream, StreamRewound, StreamUnavailable
+from monitor.watchdog import Pulse
 from monitor.words import Post, now_ms, public_id
 
 log = structlog.get_logger()
 
 TROUBLE_S = 1.0  # pause while Redis or the database is away
+POLL_STALLS_AFTER_S = 1800.0  # without a batch or an end; sites that ask for patience within a poll get some
 CHUNK = 500  # posts published in one step
 
 
@@ -58,6 +60,7 @@ class Publisher:
         self._covered: list[Span] = []
         self._trail = Trail(stream, source.name)
         self._log = log.bind(source=source.name)
+        self.pulse = Pulse(f"collect {source.name}", POLL_STALLS_AFTER_S)
         self.gap_noted = asyncio.Event()  # that can be refilled
 
     async def take(self, batch: Batch, stop: asyncio.Event, *, until: int) -> None:
@@ -66,6 +69,11 @@ class Publisher:
         Raises StreamUnavailable where told to stop before the stream took it, StreamRewound where the stream has lost what was
         before it, LeaseLost and StoreUnavailable.
         """
+        self.pulse.beat()
+        with tracing.span("collect", source=self._source.name, posts=len(batch.posts)):
+            await self._take(batch, stop, until)
+
+    async def _take(self, batch: Batch, stop: asyncio.Event, until: int) -> None:
         if self._lease is not None and not self._lease.holds:
             # Paused for so long that another may have the source: what it notes of gaps is right, what we would is not.
             raise LeaseLost(f"{self._source.name} may be another process' by now")
@@ -134,6 +142,7 @@ class Publisher:
     async def _offer(self, posts: Sequence[Post], cursor: str | None, stop: asyncio.Event) -> Offered:
         """Offers until they are taken: the source is not asked again while the stream is away or full, and nothing is dropped."""
         while True:
+            self.pulse.beat()
             try:
                 return await self._intake.offer(posts, source=self._source.name, cursor=cursor)
             except StreamRewound:

@@ -75,7 +75,8 @@ class Collecting:
         )
         self._watches[source.name] = watch
         try:
-            await watch.run(stop)
+            with watch.pulse:
+                await watch.run(stop)
         finally:
             del self._watches[source.name]
 

@@ -72,6 +72,7 @@ class SourceWatch:
         self._database = database
         self._endpoints = endpoints
         self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints, lease=lease)
+        self.pulse = self._publisher.pulse
         self._begun = False
         self._lost = False
         self._failures = 0
@@ -88,6 +89,7 @@ class SourceWatch:
             ]
             try:
                 while not stop.is_set():
+                    self.pulse.beat()
                     try:
                         await self._begin()
                         wait = await self._once(stop)
@@ -102,6 +104,7 @@ class SourceWatch:
                     if wait is None:
                         await self._note_hub(None)
                         return
+                    self.pulse.beat(wait)
                     await self._rest(stop, wait)
             finally:
                 over.set()

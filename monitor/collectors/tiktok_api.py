@@ -277,7 +277,7 @@ def days_of(window: Window) -> Sequence[Window]:
 def _json(answer: Answer) -> dict[str, Any]:
     try:
         return mapping(msgspec.json.decode(answer.body))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 

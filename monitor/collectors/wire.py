@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -28,7 +27,7 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 def seconds(value: Any) -> int | None:
     """Milliseconds of a number of Unix seconds; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 2**40:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 2**40:  # and so not nan
         return None
     return round(value * 1000)
 

@@ -147,7 +147,7 @@ def _of_the_request(answer: Answer, problem: Mapping[str, Any], ask: str) -> Sou
 def _problem(answer: Answer) -> dict[str, Any]:
     try:
         return mapping(msgspec.json.decode(answer.body))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -141,7 +141,7 @@ def reason_of(answer: Answer) -> str:
     """Google's word for what is wrong; '' where the answer holds none."""
     try:
         error = mapping(mapping(msgspec.json.decode(answer.body)).get("error"))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ""
     named = [text(one.get("reason")) for one in (*objects(error.get("details")), *objects(error.get("errors")))]
     reasons = [reason for reason in named if reason and reason != "badRequest"]

@@ -2,7 +2,7 @@
 
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.load import SettingsError, load
-from monitor.settings.model import Alerts, Api, Classifier, Deliveries, Privacy, Redis, Settings, Store
+from monitor.settings.model import Alerts, Api, Classifier, Deliveries, Privacy, Redis, Settings, Store, Telemetry
 from monitor.settings.sources import FeedSource, RedditSource, Source
 from monitor.settings.tokens import SCOPES, Scope, Token, hash_of, new_token
 
@@ -22,6 +22,7 @@ __all__ = [
     "SettingsError",
     "Source",
     "Store",
+    "Telemetry",
     "Token",
     "hash_of",
     "load",

@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError as SourceError
 from monitor.settings.model import SHIPPED, Settings, known_environment
 from monitor.settings.sources import KINDS
 
+MAX_FILE = 1_000_000  # bytes: thousands of sources
 DEFAULT_FILE = SHIPPED / "monitor.toml"
 
 
@@ -50,7 +51,11 @@ def load(path: Path | None = None) -> Settings:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise SettingsError(f"the config file {file} is longer than {MAX_FILE // 1000} kB; is it the right one?")
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise SettingsError(f"there is no config file {file}; name one with --config or EXOWATCH_CONFIG") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -114,6 +114,13 @@ class Deliveries(Section):
     disable_after: Retention = 5 * 86400.0
 
 
+class Telemetry(Section):
+    """Traces: where to (an OTLP receiver over HTTP; empty: none are made), and how large a share of them."""
+
+    otlp: ApiUrl = ""
+    sample: float = Field(default=1.0, ge=0, le=1)
+
+
 class _Environment(EnvSettingsSource):
     """The environment, but for EXOWATCH_TOKEN: where it is set it holds a token (`token = "env:EXOWATCH_TOKEN"`), and no list."""
 
@@ -147,6 +154,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     classifier: Classifier = Classifier()
     deliveries: Deliveries = Deliveries()
+    telemetry: Telemetry = Telemetry()
     source: list[Source] = []
     endpoint: list[Endpoint] = []
     token: list[Token] = []

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
+_MAX_SECRET = 65_536  # bytes of a file that holds one, or several
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -56,7 +57,11 @@ def read_secret(value: object) -> object:
     if value.startswith("file:"):
         path = Path(value[5:]).expanduser()
         try:
-            return path.read_text(encoding="utf-8").strip()
+            with path.open("rb") as file:
+                secret = file.read(_MAX_SECRET + 1)
+            if len(secret) > _MAX_SECRET:
+                raise ValueError(f"the secret file {path} is longer than {_MAX_SECRET} bytes; is it the right one?")
+            return secret.decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the secret file {path} cannot be read ({type(error).__name__})") from None
     return value

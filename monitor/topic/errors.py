@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # libyaml is an option of PyYAML
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+
+MAX_FILE = 16_000_000  # bytes: four for a character, at most
+MAX_YAML = 4_000_000  # characters
+_DEEPEST = 100
+_ALIAS = re.compile(r"(?:^|[\s\[{,:-])\*[A-Za-z0-9_-]", re.M)
+_BRACKET = re.compile(r"[\[\]{}]")
+_RUN = re.compile(rf"(?:[-?:][ \t]+){{{_DEEPEST}}}")
 
 
 class TopicError(Exception):
@@ -25,6 +34,8 @@ def read_yaml(path: Path) -> Any:
 def read_text(path: Path) -> str:
     """The text of a file. Raises TopicError."""
     try:
+        if path.stat().st_size > MAX_FILE:
+            raise TopicError(f"{path}: longer than {MAX_FILE // 1_000_000} MB; put its entries into several files")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise TopicError(f"{path}: there is no such file; a topic pack needs it") from None
@@ -34,12 +45,28 @@ def read_text(path: Path) -> str:
 
 def parse_yaml(text: str, path: Path) -> Any:
     """The content of YAML of plain values that stands, or stood, in the file at `path`. Raises TopicError."""
+    if len(text) > MAX_YAML:
+        raise TopicError(f"{path}: longer than {MAX_YAML:,} characters; put its entries into several files")
+    if _too_deep(text):  # which the parser answers by ending the process
+        raise TopicError(f"{path}: nested too deeply; no file of a topic pack needs more than a few levels")
     try:
+        if _ALIAS.search(text) and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
+            # A few lines of them make more values than any memory holds.
+            raise TopicError(f"{path}: aliases (*name) are not taken; write the value out")
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise TopicError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def _too_deep(text: str) -> bool:
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
+        if depth > _DEEPEST:
+            return True
+    return _RUN.search(text) is not None
 
 
 def fields_of(value: Any, where: str, required: dict[str, type], optional: dict[str, Any]) -> dict[str, Any]:

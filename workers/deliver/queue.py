@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.events import Event, Form, load_events
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Deliveries
@@ -23,6 +23,7 @@ from monitor.store import Connection, Database, StoreUnavailable, deliveries, en
 from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.recipients import recipients
+from monitor.watchdog import Pulse
 from monitor.words import EndpointStatus, public_id, rfc3339
 from workers.deliver import pace, schedule
 from workers.deliver.schedule import Answer, Outcome
@@ -108,14 +109,16 @@ class Queue:
     async def run(self, stop: asyncio.Event, grace_s: float) -> None:
         """Sends until `stop` is set (then call `wake`); what is in flight has `grace_s` seconds more, else its lease runs out."""
         try:
-            while not stop.is_set():
-                self._look.clear()
-                pause = await self._step()
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._look.wait()
-                except TimeoutError:
-                    pass
+            with Pulse(f"deliver {self._endpoint.name}") as pulse:
+                while not stop.is_set():
+                    pulse.beat()
+                    self._look.clear()
+                    pause = await self._step()
+                    try:
+                        async with asyncio.timeout(pause):
+                            await self._look.wait()
+                    except TimeoutError:
+                        pass
             if self._flying:
                 await asyncio.wait(self._flying, timeout=grace_s)
         finally:
@@ -239,8 +242,9 @@ class Queue:
         if not taken:
             return {}
         try:
-            async with self._database.read() as connection:
-                return await load_events(connection, [due.alert_id for due in taken], self._form)
+            with tracing.span("take deliveries", endpoint=self._endpoint.name, deliveries=len(taken)):
+                async with self._database.read() as connection:
+                    return await load_events(connection, [due.alert_id for due in taken], self._form)
         except Exception as error:  # whatever it is, it may be about one of them only
             self._log.warning("events could not be read together", error=f"{type(error).__name__}: {error}")
             return {}
@@ -270,7 +274,11 @@ class Queue:
             if event is None:
                 async with self._database.read() as connection:
                     event = (await load_events(connection, [due.alert_id], self._form))[due.alert_id]
-            answer = await self._channel.send(due.webhook_id, event.body, at_ms)
+            with tracing.span(
+                "deliver", event.mark, "client", endpoint=self._endpoint.name, alert=event.alert.id, attempt=due.attempts + 1
+            ) as span:
+                answer = await self._channel.send(due.webhook_id, event.body, at_ms)
+                span.set(status=answer.status or 0)
         except StoreUnavailable:
             return
         except Exception as error:  # a bug about one alert must not be tried for ever, nor stop the others

@@ -231,7 +231,7 @@ class Client:
             raise NoAnswer("invalid", f"{self.where} answers with something other than JSON; is base_url right?", tokens=None)
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):
             raise NoAnswer("invalid", f"{self.where} answers with JSON of another form", tokens=None) from None
 
     def _failure(self, status: int, headers: Mapping[str, str]) -> NoAnswer:

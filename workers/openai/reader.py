@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from monitor import telemetry
+from monitor import telemetry, tracing
 from monitor.settings import Classifier
 from monitor.store.judged import Origin
 from monitor.topic import Topic
@@ -65,7 +65,8 @@ class OpenAIReader:
         async with self._turns:
             started = time.perf_counter()
             try:
-                judgement, origins = await self._judged(post)
+                with tracing.span("weigh", post.mark, mention=post.id):
+                    judgement, origins = await self._judged(post)
             except Exception as error:  # whatever a post does to the program, the others of its batch go on
                 return error
             telemetry.classify_seconds.observe(time.perf_counter() - started)
@@ -80,7 +81,8 @@ class OpenAIReader:
         except NoAnswer as error:
             self._fell_back(error)
             return await asyncio.to_thread(self._judge.weigh, post.id, post.text, post.lang)
-        return self._judge.weigh_reading(post.id, post.text, reading, self.version)
+        with tracing.span("identify and judge"):
+            return self._judge.weigh_reading(post.id, post.text, reading, self.version)
 
     async def _read(self, post: Given) -> Reading:
         """The model's reading of a post. Raises NoAnswer."""
@@ -90,7 +92,8 @@ class OpenAIReader:
         message = post_message(post.text)
         taken = await self._purse.take(self._at_most(message)) if self._purse else None
         try:
-            completion = await self._client.complete(self._prompt.system, message, self._prompt.schema)
+            with tracing.span("ask the model", kind="client"):
+                completion = await self._client.complete(self._prompt.system, message, self._prompt.schema)
         except NoAnswer as error:
             self._note_failure(error)
             await self._settle(taken, error.tokens)

@@ -54,8 +54,8 @@ async def posted(request: web.Request) -> MultiDict[str]:
 
 def reader(request: web.Request) -> str:
     """The name under which this browser's reader reviews: what they said, else their token's; empty where there is none."""
-    token = caller_of(request).name
-    return fit_name(request.cookies.get(NAME, "")) or ("" if token == OWN_NAME else token)
+    named = caller_of(request).name
+    return fit_name(request.cookies.get(NAME, "")) or ("" if named == OWN_NAME else named)
 
 
 def fit_name(given: str) -> str:
