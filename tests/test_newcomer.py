@@ -18,6 +18,7 @@ def test_the_pages_do_what_they_say_and_stand_in_no_others_way(tmp_path: Path) -
     words = ("-q", "-p", "no:cacheprovider", "-k", "not postgresql", *dict.fromkeys(tests))
     said = called(tree, "pytest", "pytest", *words)
     assert " passed" in said
+    called(tree, "ruff format", "ruff", "format", "--check", "monitor", "workers", "tests")
 
 
 def test_there_are_four_pages_and_each_ends_by_trying_what_was_made() -> None:
