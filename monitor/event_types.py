@@ -102,47 +102,42 @@ class Digest(Data, frozen=True, kw_only=True):
     count: int
 
 
-TYPES: Mapping[AlertKind, type[Data]] = {
-    "claim.new": AboutClaim,
-    "claim.spreading": AboutClaim,
-    "claim.resurfaced": AboutClaim,
-    "claim.verdict_changed": AboutVerdict,
-    "safety.signal": AboutMention,
-    "source.down": AboutSource,
-    "source.silent": AboutSource,
-    "source.recovered": AboutSource,
-    "mention.deleted": AboutMention,
-    "evidence.news": AboutNews,
-    "endpoint.disabled": AboutEndpoint,
-    "digest": Digest,
-    "test": AboutEndpoint,
-}
-WHEN: Mapping[AlertKind, str] = {
-    "claim.new": "A claim that the record does not support is put forward for the first time.",
-    "claim.spreading": "Such a claim has been put forward by 10, 100, 1000 distinct authors.",
-    "claim.resurfaced": "It comes back after a long time in which nobody put it forward.",
-    "claim.verdict_changed": "An edit of the register changes the verdict of a claim on record; occurrence and mention are null.",
-    "safety.signal": "A post reports harm.",
-    "source.down": "A source failed beyond its patience.",
-    "source.silent": "A source went quiet though it normally speaks.",
-    "source.recovered": "A source that was down or silent is back.",
-    "mention.deleted": "A post that this endpoint was told about has been deleted at its platform.",
-    "evidence.news": "There is news for the register's editor.",
-    "endpoint.disabled": "Another endpoint was switched off.",
-    "digest": "Alerts that were kept for one message: beyond a budget, or because the endpoint asked for digests.",
-    "test": "Somebody asked for a test.",
+class Event(msgspec.Struct, frozen=True):
+    """What a kind of alert is: the type of its `data`, and when it is raised."""
+
+    data: type[Data]
+    when: str
+
+
+EVENTS: Mapping[AlertKind, Event] = {
+    "claim.new": Event(AboutClaim, "A claim that the record does not support is put forward for the first time."),
+    "claim.spreading": Event(AboutClaim, "Such a claim has been put forward by 10, 100, 1000 distinct authors."),
+    "claim.resurfaced": Event(AboutClaim, "It comes back after a long time in which nobody put it forward."),
+    "claim.verdict_changed": Event(
+        AboutVerdict,
+        "An edit of the register changes the verdict of a claim on record; occurrence and mention are null.",
+    ),
+    "safety.signal": Event(AboutMention, "A post reports harm."),
+    "source.down": Event(AboutSource, "A source failed beyond its patience."),
+    "source.silent": Event(AboutSource, "A source went quiet though it normally speaks."),
+    "source.recovered": Event(AboutSource, "A source that was down or silent is back."),
+    "mention.deleted": Event(AboutMention, "A post that this endpoint was told about has been deleted at its platform."),
+    "evidence.news": Event(AboutNews, "There is news for the register's editor."),
+    "endpoint.disabled": Event(AboutEndpoint, "Another endpoint was switched off."),
+    "digest": Event(Digest, "Alerts that were kept for one message: beyond a budget, or because the endpoint asked for digests."),
+    "test": Event(AboutEndpoint, "Somebody asked for a test."),
 }
 _AT = "2026-11-22T12:00:00.000Z"
 
 
 def schema_of(kind: AlertKind) -> dict[str, Any]:
     """The JSON Schema of one kind's body, with an example in it."""
-    (data,), components = msgspec.json.schema_components([TYPES[kind]], ref_template="#/$defs/{name}")
+    (data,), components = msgspec.json.schema_components([EVENTS[kind].data], ref_template="#/$defs/{name}")
     return {
         "$schema": DIALECT,
         "$id": f"https://exowatch.invalid/events/{kind}.json",
         "title": kind,
-        "description": WHEN[kind],
+        "description": EVENTS[kind].when,
         "type": "object",
         "required": ["type", "timestamp", "data"],
         "properties": {
@@ -157,7 +152,9 @@ def schema_of(kind: AlertKind) -> dict[str, Any]:
 
 def example_of(kind: AlertKind) -> dict[str, Any]:
     """A body of this kind, as the sender would build it."""
-    data = {name: value for name, value in msgspec.structs.asdict(_EXAMPLES[TYPES[kind]]).items() if value is not msgspec.UNSET}
+    data = {
+        name: value for name, value in msgspec.structs.asdict(_EXAMPLES[EVENTS[kind].data]).items() if value is not msgspec.UNSET
+    }
     if kind == "source.recovered":
         data["source"] = msgspec.structs.replace(_SOURCE, state="ok", last_error=None)
     elif kind == "source.silent":

@@ -7,19 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
+from monitor import event_types
 from monitor.cli import cli
+from monitor.settings.sources import KINDS
+from monitor.settings.sources.base import SourceSection
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("training/*.md")])
 THREATS = ROOT / "docs" / "threat-model.md"
 _FENCED = re.compile(r"^```.*?^```", re.M | re.S)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _QUOTED = re.compile(r"(?:`|Example: +|[|] )exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?")
 _LINE = re.compile(r"^(?:\.venv/bin/)?exowatch ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?", re.M)
 
 
 def _named() -> Iterator[tuple[Path, str, str | None]]:
     """Every command that a document or a message names, with what stands after it."""
-    docs = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "monitor.toml", *(ROOT / "docs").glob("*.md")]
+    docs = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config" / "monitor.toml", *(ROOT / "docs").rglob("*.md")]
     for file in [*docs, *(file for folder in ("monitor", "workers") for file in (ROOT / folder).rglob("*.py"))]:
         text = file.read_text(encoding="utf-8")
         for found in _QUOTED.finditer(text):
@@ -46,3 +52,44 @@ def test_the_threat_model_names_files_and_tests_that_are_there() -> None:
     for file, test in named:
         assert (ROOT / file).exists(), file
         assert not test or re.search(rf"^(?:async )?def {test}\(", (ROOT / file).read_text(), re.M), f"{file}::{test}"
+
+
+def _prose(page: Path) -> str:
+    """What a page says outside its blocks of code."""
+    return _FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def _anchors(page: Path) -> set[str]:
+    """What its headings are called in links, as code hosts do it."""
+    found: list[str] = []
+    for heading in re.findall(r"^#+ (.+)$", _prose(page), re.M):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        same = sum(re.fullmatch(rf"{re.escape(name)}(?:-\d+)?", one) is not None for one in found)
+        found.append(f"{name}-{same}" if same else name)
+    return set(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_tree_leads_somewhere(page: Path) -> None:
+    for target in _LINK.findall(_prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), target
+
+
+def test_every_kind_of_alert_is_told_of() -> None:
+    page = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z._]+)` \|", page.partition("## Which alerts")[2], re.M) == list(event_types.KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_of_a_source_stands_in_the_table_for_its_kind(kind: str) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \| ([a-z, ]+) \|", page.partition("## `[[source]]`")[2], re.M)
+    known = {name for names, kinds in rows if kind in kinds.split(", ") for name in re.findall(r"`([a-z_]+)`", names)}
+    own = KINDS[kind].model_fields.keys() - SourceSection.model_fields.keys()
+    assert own <= known
+    assert f"`{kind}`" in (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")

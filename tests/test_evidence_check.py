@@ -52,7 +52,7 @@ def test_the_shipped_register_passes(tmp_path: Path) -> None:
 def test_a_small_register_without_fault_passes_in_one_line(config: Path) -> None:
     answer = checked(config)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.endswith("0 problems, 0 with an old record, 0 loose ends\n")
+    assert answer.stdout.endswith("0 problems, 0 with an old record, 0 citations to be checked, 0 loose ends\n")
     assert answer.stdout.count("\n") == 1
 
 
@@ -104,8 +104,14 @@ def test_a_fault_is_one_sentence_and_the_exit_status_says_so(config: Path, file:
             "",
             "made-of-flour: no claim of the lexicon names this entry",
         ),
+        (
+            "register/all.yaml",
+            "year: 2025}",
+            "year: 2025, mark: from memory}",
+            "BREAD-REVIEW: cited from memory in one entry; look it up",
+        ),
     ],
-    ids=["old record", "entry that no claim names"],
+    ids=["old record", "entry that no claim names", "citation from memory"],
 )
 def test_what_an_editor_should_look_at_is_said_and_is_no_fault(config: Path, file: str, old: str, new: str, says: str) -> None:
     answer = checked(config, file, old, new)

@@ -9,6 +9,7 @@ import click
 from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_json, print_page
 from monitor.topic import Citation, Register, load_topic
+from monitor.topic.register import FROM_MEMORY
 from monitor.words import CLAIM_TYPES, Page
 
 
@@ -72,7 +73,7 @@ def show(context: click.Context, entry_id: str, how: str) -> None:
 
 def _kind_of(citation: Citation) -> str:
     parts = [citation.kind, f"n={citation.n}" if citation.n is not None else "", str(citation.year or "")]
-    return ", ".join(filter(None, [*parts, "from memory" if citation.mark == "from memory" else ""]))
+    return ", ".join(filter(None, [*parts, citation.mark if citation.mark == FROM_MEMORY else ""]))
 
 
 @evidence.command("check", epilog="Example:  exowatch evidence check")
@@ -80,17 +81,17 @@ def _kind_of(citation: Citation) -> str:
 def check(context: click.Context) -> int:
     """Check the register: missing citations, unknown verdicts, entries that clash; and name those whose record is old.
 
-    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one. Nor is a loose end,
-    such as an entry that no claim of the lexicon names.
+    Exit status 1 where something is wrong. An old record is not: it holds until somebody finds a newer one. Nor is a
+    citation from memory, which wants to be looked up, nor a loose end, such as an entry that no claim of the lexicon names.
     """
     topic = load_topic(settings_of(context).topic_folder)
     register = topic.register
-    problems, stale = register.check(), register.stale()
+    problems, stale, unchecked = register.check(), register.stale(), register.unchecked()
     loose = register.loose_ends([*topic.lexicon.propositions.values(), *topic.lexicon.particulars.values()])
     for problem in problems:
         print(f"exowatch: {plain(problem)}", file=sys.stderr)
-    for line in (*stale, *loose):
+    for line in (*stale, *unchecked, *loose):
         print(plain(line))
-    counts = f"{len(problems)} problems, {len(stale)} with an old record, {len(loose)} loose ends"
-    print(f"{len(register)} entries, version {register.version}: {counts}")
+    counts = f"{len(problems)} problems, {len(stale)} with an old record, {len(unchecked)} citations to be checked"
+    print(f"{len(register)} entries, version {register.version}: {counts}, {len(loose)} loose ends")
     return 1 if problems else 0

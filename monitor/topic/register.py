@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from monitor.topic.errors import TopicError, fields_of, parse_yaml, read_text, t
 from monitor.topic.lexicon import Proposition
 from monitor.words import CLAIM_TYPES, VERDICTS, ClaimType, Verdict
 
-MARKS = ("found", "from memory")
+FROM_MEMORY = "from memory"  # to be looked up
+MARKS = ("found", FROM_MEMORY)
 CLAIM_SEEN = "claim seen"  # where a claim is merely made: never evidence for its verdict
 KINDS = (
     "regulator", "law",
@@ -111,6 +113,14 @@ class Register:
             f"{entry.id}: as of {entry.as_of}, which is {months} months ago; look for a newer record"
             for entry, months in ages
             if months >= STALE_MONTHS
+        ]
+
+    def unchecked(self) -> list[str]:
+        """Citations that are from memory, one sentence each, in how many entries: to be looked up before anybody quotes them."""
+        cited = Counter(cite.id for entry in self._all for cite in entry.citations if cite.mark == FROM_MEMORY)
+        return [
+            f"{cite_id}: cited from memory in {'one entry' if n == 1 else f'{n} entries'}; look it up"
+            for cite_id, n in cited.items()
         ]
 
     def loose_ends(self, propositions: Collection[Proposition]) -> list[str]:

@@ -69,9 +69,11 @@ class Learned:
         claims: list[Found] = []
         for at, (part, sight, kept) in enumerate(seen):
             claims += self._claims(folded, part, sight, [kept[n] for n in sorted(n for _, one, n in surest if one == at)])
-        harm = max((sight.harm for _, sight, _ in seen), default=0.0)
+        added = [hint for hint in hints if hint.proposition.base not in self._numbers]
+        harm = max((sight.harm for _, sight, _ in seen), default=0.0) >= self.card.harm
+        harm = harm or any(hint.proposition.harm and hint.stance in PUT_FORWARD for hint in added)
         relevant = max((sight.relevant for _, sight, _ in seen), default=0.0)
-        return Finds(tuple(claims), harm >= self.card.harm, relevant >= self.card.relevant)
+        return Finds(with_added(claims, added, hints), harm, relevant >= self.card.relevant)
 
     def look(self, folded: Folded, places: Sequence[tuple[int, int]]) -> Iterator[tuple[list[Piece], Sight]]:
         """The windows of a text, and what the network sees in each."""
@@ -219,6 +221,22 @@ class Learned:
             return self._propositions[best], 1.0, math.inf, int(said)
         likely = float(opinion.keys[best] / opinion.keys[open_to].sum())
         return self._propositions[best], likely, self._network.familiarity(opinion, best), int(said)
+
+
+def with_added(claims: Sequence[Found], added: Sequence[Found], hints: Sequence[Found]) -> tuple[Found, ...]:
+    """The claims of the network, and those that were added to the lexicon since it was trained, as the rules read them.
+
+    The network cannot know these, and takes their words for the nearest that it knows: that gives way where the rules do not see
+    it too.
+    """
+    if not added:
+        return tuple(claims)
+    named = {hint.proposition.base for hint in hints}
+
+    def mistaken(claim: Found) -> bool:
+        return claim.proposition.base not in named and bool(hints_for(claim.type, (claim.start, claim.end), added))
+
+    return tuple(sorted([*(one for one in claims if not mistaken(one)), *added], key=lambda claim: (claim.start, claim.end)))
 
 
 def own_proposition(nearest: Proposition, text: str) -> Proposition:
