@@ -70,7 +70,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 class _Lossy:
-    """A stream that drops what cannot be written: a log on a full disk, or into a pipe that nobody reads, must not end the work."""
+    """A stream that drops what cannot be written: a log on a full disk, or into a pipe that nobody reads, must not end work."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
