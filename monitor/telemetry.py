@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -72,6 +73,22 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not type(error).__module__.startswith("aiohttp.http_exceptions")
 
 
+class _Lossy:
+    """A stream that drops what cannot be written: a log on a full disk, or into a pipe that nobody reads, must not end work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
     """Logs from `level` on to `stream`: for a person on a terminal, one JSON object a line otherwise."""
     shared: list[structlog.typing.Processor] = [
@@ -87,7 +104,7 @@ def set_up_logging(level: int = logging.INFO, stream: TextIO = sys.stderr) -> No
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy(stream))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s", force=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,14 @@ def test_an_error_is_logged_with_its_place_and_without_what_variables_held(on_a_
     assert "s3cret" not in said
     if not on_a_terminal:
         assert json.loads(said)["event"] == "a request failed"
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:  # every write to it fails, and so does its end
+        telemetry.set_up_logging(stream=full)
+        done = False
+        with suppress(OSError):
+            structlog.get_logger().warning("waiting for the database", error="x" * 100_000)
+            structlog.get_logger().info("the database is back")
+            done = True
+    assert done

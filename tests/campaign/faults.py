@@ -142,7 +142,7 @@ async def _fsync_everysec(place: Installation, dice: random.Random, lasts: float
 
 
 FAULTS = (
-    Fault("kills-alone", "nothing but the random kills", nothing, 8, 2),
+    Fault("kills-alone", "nothing but the random kills", nothing, 8, 2, long_only=True),
     Fault(
         "redis-killed-always", "kill -9 of redis-server, appendfsync always; started again", redis_killed, 3, 1, long_only=True
     ),
@@ -153,7 +153,7 @@ FAULTS = (
     Fault("postgres-crashed", "SIGQUIT (immediate), started again", postgres_crashed, 2, 0.5),
     Fault("postgres-stopped", "stopped, started again", postgres_stopped, 20, 1, long_only=True),
     Fault("redis-disk-full", "the disk of Redis' file is full, then has room", full_disk("redis"), 10, 1.5, long_only=True),
-    Fault("clock-jumps", "one collector, worker, sender: +1 h, -1 h, right again", clocks_that_jump, 24, 9),
+    Fault("clock-jumps", "one collector, worker, sender: +1 h, -1 h, right again", clocks_that_jump, 24, 7),
     Fault("redis-cut", "no packet passes to or from Redis", way("redis", "cut"), 12, 1, long_only=True),
     Fault("network-cut", "no packet passes to or from either server", way("all", "cut"), 12, 1),
     Fault("network-slow", "200 ms each way and 5 kB/s to both servers", way("all", "slow"), 20, 1, long_only=True),

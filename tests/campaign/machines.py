@@ -89,7 +89,8 @@ class Installation:
         if not self.alone:
             await self._write_config("work", ())
         for name, role, config in self._roles():
-            self.processes.append(Kept(name, exowatch(role, config), self.folder / f"{name}.log"))
+            log = config.with_name(f"{name}.log")  # of the one that is alone: on the disk that can be full
+            self.processes.append(Kept(name, exowatch(role, config), log))
         self._stack.push_async_callback(self._end)
         for process in self.processes:
             process.keep()
