@@ -15,6 +15,8 @@ from monitor.cli import cli
 ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 _SHELLS = ("", "sh")
+_INNER = re.compile(r"\$\([^()]*\)")  # what a shell puts in from another command
+_SET = re.compile(r"[A-Z][A-Z0-9_]*=")
 
 
 class Typed(NamedTuple):
@@ -30,10 +32,10 @@ class Typed(NamedTuple):
 
 
 def calls_in(line: str, where: str) -> Iterator[Typed]:
-    """The calls of exowatch in a line of a shell, without comments and redirections."""
+    """The calls of exowatch in a line of a shell, without comments, redirections and what is set for the call alone."""
     if "exowatch" not in line:
         return
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer = shlex.shlex(_INNER.sub("inner", line), posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     part: list[str] = []
     before = ""
@@ -41,6 +43,8 @@ def calls_in(line: str, where: str) -> Iterator[Typed]:
         if not set(token) <= set("|&;<>") or not token:
             part.append(token)
             continue
+        while part and _SET.match(part[0]):
+            part = part[1:]
         if part and part[0].removeprefix(".venv/bin/") == "exowatch":
             yield Typed(where, tuple(part[1:]), before)
         before = " ".join(part[1:]) if part and token == "|" and part[0] == "echo" else ""

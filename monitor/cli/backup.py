@@ -17,7 +17,7 @@ from monitor.cli.output import short_time
 _file = click.argument("file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 
 
-@cli.command(epilog="Example:  exowatch backup /backups/exowatch-$(date +%F).tar.gz")
+@cli.command(epilog="Example:  exowatch backup exowatch-2026-11-22.tar.gz")
 @_file
 @click.option("--without-keys", is_flag=True, help="Leave author.key and login.key out: you keep copies of them elsewhere.")
 @click.pass_context
@@ -36,7 +36,7 @@ def backup(context: click.Context, file: Path, without_keys: bool) -> None:
         print("The record is in PostgreSQL and not in this file: run pg_dump now, after it.")
 
 
-@cli.command(epilog="Example:  EXOWATCH_DATA_DIR=/var/lib/exowatch exowatch restore /backups/exowatch-2026-11-22.tar.gz")
+@cli.command(epilog="Example:  exowatch restore exowatch-2026-11-22.tar.gz")
 @_file
 @click.pass_context
 def restore(context: click.Context, file: Path) -> None:

@@ -21,10 +21,7 @@ from monitor.settings.model import Redis, Store
 from monitor.store import Database
 
 
-@cli.command(
-    epilog="Example:  exowatch migrate --to-store postgresql://owner@db/exowatch --to-redis redis://redis:6379/0\n\n"
-    "exowatch migrate    (the tables of the configured database alone, after an upgrade)"
-)
+@cli.command(epilog="Example:  exowatch migrate --to-store postgresql://owner@db/exowatch --to-redis redis://redis:6379/0")
 @click.option("--to-store", metavar="URL", help="Copy the record to this empty database; file:PATH and env:NAME will do.")
 @click.option("--to-redis", metavar="URL", help="Copy the stream to this unused Redis: cursors, what waits, what is dead.")
 @click.pass_context
