@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ from tests.postgres import Postgres, migrate, own_postgres, postgres_server
 from tests.servers import redis_server, redis_url
 
 __all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server", "redis_url"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: most of these tests wait for processes of their own."""
+    return max(3, len(os.sched_getaffinity(0)) * 3 // 2)
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

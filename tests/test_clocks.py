@@ -60,8 +60,8 @@ async def test_alerts_of_a_claim_go_out_in_their_order_though_a_workers_clock_wa
 ) -> None:
     with monkeypatch.context() as ahead:
         ahead.setattr(outbox, "now_ms", lambda: now_ms() + HOUR_MS)
+        ahead.setattr(outbox._Numbers, "last", outbox._Numbers.last)  # those of this hour are another process's
         await raise_claim(database, 1, "hook")
-    monkeypatch.setattr(outbox._Numbers, "last", 0)  # the next ones are another process's
     await raise_more(database, 1, "claim.spreading", "hook")
     await raise_more(database, 1, "claim.resurfaced", "hook")
     async with Receiver() as receiver:
