@@ -32,6 +32,7 @@ SUBJECTS = {
     "start": "start",
     "matching": "matching",
     "pages": "pages",
+    "load": "load",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
