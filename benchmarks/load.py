@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks import posts
 from benchmarks.measure import Figure, Scale, at_most, beside, cores_busy, drained, plain, quantile
-from benchmarks.processes import resident_mb
+from benchmarks.processes import processor_s, resident_mb
 from benchmarks.workers import _held, _item, _others
 from monitor.stream import Stream
 from tests.daemon_process import running_daemon
@@ -41,11 +41,12 @@ _ASK_EVERY_S = 0.2
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look: seconds since the start, what was left in the stream, and resident memory by process in MB."""
+    """One look: seconds since the start, what was left in the stream; of each process resident MB and seconds of processor time."""
 
     at: float
     left: int
     memory: dict[str, float]
+    processor: dict[str, float]
 
 
 class Drained(msgspec.Struct, frozen=True):
@@ -75,18 +76,28 @@ def figures_of(name: str, found: Drained) -> list[Figure]:
         plain(f"{name}: drained", "mentions/s", rates, f"over {found.samples[-1].at:.0f} s{found.others}"),
         plain(f"{name}: slowest of {windows} windows, of the middle one", "share", [min(rates) / statistics.median(rates)]),
     ]
+    first, last = found.samples[0], found.samples[-1]
+    spent = {process: (last.processor[process] - first.processor[process]) * 1000 / first.left for process in first.processor}
+    for process, ms in (("the workers", sum(spent[f"worker {n}"] for n in range(1, WORKERS + 1))), *_others_of(spent)):
+        figures.append(plain(f"{name}: processor time of {process}, a mention", "ms", [ms]))
     growth = {process: growth_mb(found.samples, process) for process in found.samples[0].memory}
     workers = [value for process, value in growth.items() if process.startswith("worker")]
     figures.append(
         at_most(f"{name}: growth of a worker's memory", "MB", [max(0.01, *workers)], MOST_GROWTH_MB, "flat, as a heap breathes")
     )
-    for process in found.samples[0].memory:
-        figures.append(plain(f"{name}: memory of {process}", "MB", [sample.memory[process] for sample in found.samples]))
+    figures += [
+        plain(f"{name}: memory of {process}", "MB", [sample.memory[process] for sample in found.samples])
+        for process in found.samples[0].memory
+    ]
     for path in PATHS:
         idle, busy, after = (statistics.median(took[path]) for took in (found.before, found.during, found.after))
         late = f"95 of 100 within {quantile(found.during[path], 0.95):.1f} ms; idle again: {after:.1f} ms"
         figures.append(beside(f"{name}: {path} meanwhile", "ms", [busy], "idle before", [idle], MOST_SLOWER, late, less=True))
     return figures
+
+
+def _others_of(spent: dict[str, float]) -> list[tuple[str, float]]:
+    return [(process, ms) for process, ms in spent.items() if not process.startswith("worker")]
 
 
 def window_rates(samples: Sequence[Sample], windows: int) -> list[float]:
@@ -177,7 +188,8 @@ async def _watch(stream: Stream, pids: dict[str, int], count: int) -> list[Sampl
 
 async def _sample(stream: Stream, pids: dict[str, int], started: float) -> Sample:
     left = (await stream.stats()).length
-    return Sample(time.perf_counter() - started, left, {name: resident_mb(pid) for name, pid in pids.items()})
+    memory = {name: resident_mb(pid) for name, pid in pids.items()}
+    return Sample(time.perf_counter() - started, left, memory, {name: processor_s(pid) for name, pid in pids.items()})
 
 
 @asynccontextmanager
