@@ -21,6 +21,7 @@ from benchmarks.plots import write_plots
 
 SUBJECTS = {
     "stream": "stream_hop",
+    "peers": "peers",
     "keywords": "keywords",
     "firehose": "firehose",
     "classify": "classify",

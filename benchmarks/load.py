@@ -41,7 +41,7 @@ _ASK_EVERY_S = 0.2
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One look: seconds since the start, what was left in the stream; of each process resident MB and seconds of processor time."""
+    """One look: seconds since the start, what was left in the stream; of each process its resident MB and processor seconds."""
 
     at: float
     left: int
