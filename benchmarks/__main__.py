@@ -25,6 +25,7 @@ SUBJECTS = {
     "keywords": "keywords",
     "firehose": "firehose",
     "classify": "classify",
+    "judgement": "judgement",
     "store": "store",
     "pipeline": "pipeline",
     "workers": "workers",
