@@ -18,9 +18,9 @@ import aiohttp
 import msgspec
 
 from benchmarks import posts
-from benchmarks.measure import Figure, Scale, at_most, beside, cores_busy, drained, plain, quantile
-from benchmarks.processes import processor_s, resident_mb
-from benchmarks.workers import _held, _item, _others
+from benchmarks.measure import Figure, Scale, at_most, beside, drained, plain, quantile
+from benchmarks.processes import machine_busy_s, processor_s, resident_mb
+from benchmarks.workers import _held, _item
 from monitor.stream import Stream
 from tests.daemon_process import running_daemon
 from tests.quick_pack import rules_alone
@@ -47,6 +47,7 @@ class Sample(msgspec.Struct, frozen=True):
     left: int
     memory: dict[str, float]
     processor: dict[str, float]
+    busy: float = 0.0  # seconds of processor time of the whole machine since it was started
 
 
 class Drained(msgspec.Struct, frozen=True):
@@ -56,7 +57,6 @@ class Drained(msgspec.Struct, frozen=True):
     before: dict[str, list[float]]
     during: dict[str, list[float]]
     after: dict[str, list[float]]
-    others: str
 
 
 async def run(scale: Scale) -> list[Figure]:
@@ -73,18 +73,21 @@ def figures_of(name: str, found: Drained) -> list[Figure]:
     windows = max(1, min(WINDOWS, found.samples[0].left // _A_WINDOW))
     rates = window_rates(found.samples, windows)
     figures = [
-        plain(f"{name}: drained", "mentions/s", rates, f"over {found.samples[-1].at:.0f} s{found.others}"),
+        plain(f"{name}: drained", "mentions/s", rates, f"over {found.samples[-1].at:.0f} s; {_company(found.samples)}"),
         plain(f"{name}: slowest of {windows} windows, of the middle one", "share", [min(rates) / statistics.median(rates)]),
     ]
     first, last = found.samples[0], found.samples[-1]
     spent = {process: (last.processor[process] - first.processor[process]) * 1000 / first.left for process in first.processor}
     for process, ms in (("the workers", sum(spent[f"worker {n}"] for n in range(1, WORKERS + 1))), *_others_of(spent)):
         figures.append(plain(f"{name}: processor time of {process}, a mention", "ms", [ms]))
+    half = [sample for sample in found.samples if sample.at >= found.samples[-1].at / 2] or found.samples[-1:]
+    later = max(half[-1].memory[process] - half[0].memory[process] for process in half[0].memory if process.startswith("worker"))
     growth = {process: growth_mb(found.samples, process) for process in found.samples[0].memory}
     workers = [value for process, value in growth.items() if process.startswith("worker")]
     figures.append(
         at_most(f"{name}: growth of a worker's memory", "MB", [max(0.01, *workers)], MOST_GROWTH_MB, "flat, as a heap breathes")
     )
+    figures.append(plain(f"{name}: growth of a worker's memory in the second half", "MB", [max(0.01, later)]))
     figures += [
         plain(f"{name}: memory of {process}", "MB", [sample.memory[process] for sample in found.samples])
         for process in found.samples[0].memory
@@ -94,6 +97,14 @@ def figures_of(name: str, found: Drained) -> list[Figure]:
         late = f"95 of 100 within {quantile(found.during[path], 0.95):.1f} ms; idle again: {after:.1f} ms"
         figures.append(beside(f"{name}: {path} meanwhile", "ms", [busy], "idle before", [idle], MOST_SLOWER, late, less=True))
     return figures
+
+
+def _company(samples: Sequence[Sample]) -> str:
+    """What else the machine did meanwhile, its kernel and whoever asks the API included."""
+    first, last = samples[0], samples[-1]
+    ours = sum(last.processor.values()) - sum(first.processor.values())
+    others = max(0.0, last.busy - first.busy - ours) / max(1e-9, last.at - first.at)
+    return f"other work took {others:.1f} cores of the machine's meanwhile, these processes {ours / last.at:.1f}"
 
 
 def _others_of(spent: dict[str, float]) -> list[tuple[str, float]]:
@@ -153,13 +164,12 @@ async def _drain(count: int, *, shipped: bool, share: float) -> Drained:
             pids |= {"the API's process": api.pid, "redis-server": server.pid}
             with _held(workers):
                 await _fill(stream, count, 1)
-                busy = await cores_busy(1.0)
                 full = await _sample(stream, pids, time.perf_counter())
             async with _asking(client) as during:
                 samples = [full, *await _watch(stream, pids, count)]
             async with _asking(client) as after:
                 await asyncio.sleep(_IDLE_S * share)
-    return Drained(samples=samples, before=before, during=during, after=after, others=_others([busy]))
+    return Drained(samples=samples, before=before, during=during, after=after)
 
 
 def _config(folder: Path, redis_url: str, *, shipped: bool) -> Path:
@@ -189,7 +199,8 @@ async def _watch(stream: Stream, pids: dict[str, int], count: int) -> list[Sampl
 async def _sample(stream: Stream, pids: dict[str, int], started: float) -> Sample:
     left = (await stream.stats()).length
     memory = {name: resident_mb(pid) for name, pid in pids.items()}
-    return Sample(time.perf_counter() - started, left, memory, {name: processor_s(pid) for name, pid in pids.items()})
+    processor = {name: processor_s(pid) for name, pid in pids.items()}
+    return Sample(time.perf_counter() - started, left, memory, processor, machine_busy_s())
 
 
 @asynccontextmanager

@@ -33,3 +33,9 @@ def with_children(pid: int) -> list[int]:
     except (FileNotFoundError, ProcessLookupError):
         children = []
     return [pid, *(below for child in children for below in with_children(int(child)))]
+
+
+def machine_busy_s() -> float:
+    """The processor time in seconds that the whole machine has spent since its start, on anything; waiting for disks is none."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS_A_SECOND
