@@ -12,7 +12,7 @@ from benchmarks import posts
 from benchmarks.measure import Figure, Scale, at_most, in_turn, plain, rate
 from benchmarks.pages import _asking, _fill
 from benchmarks.store import BATCH, WEEK_MS, WORDS, Opened, _p, _postgres, _sqlite
-from benchmarks.workers import _item
+from monitor.intake import _item
 from monitor.store import Connection, Database, Filters, mentions, record
 from monitor.store.search import parse_query
 from monitor.stream import Stream
@@ -132,7 +132,7 @@ async def in_redis(sizes: Sequence[int]) -> list[Figure]:
             empty = _used(server)
             for start in range(0, size, _FILL):
                 part = posts.posts(min(_FILL, size - start), seed=start + 1)
-                assert all(await stream.publish([_item(post) for post in part]))
+                assert all(await stream.publish([_item(post.version, post) for post in part]))
             waiting = _used(server) - empty
             reader = stream.reader("bench-0")
             left = size

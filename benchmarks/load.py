@@ -20,7 +20,8 @@ import msgspec
 from benchmarks import posts
 from benchmarks.measure import Figure, Scale, at_most, beside, drained, plain, quantile
 from benchmarks.processes import machine_busy_s, processor_s, resident_mb
-from benchmarks.workers import _held, _item
+from benchmarks.workers import _held
+from monitor.intake import _item
 from monitor.stream import Stream
 from tests.daemon_process import running_daemon
 from tests.quick_pack import rules_alone
@@ -183,7 +184,7 @@ def _config(folder: Path, redis_url: str, *, shipped: bool) -> Path:
 async def _fill(stream: Stream, count: int, seed: int) -> None:
     for part, start in enumerate(range(0, count, _FILL)):
         some = posts.posts(min(_FILL, count - start), seed=seed * 1_000_000 + part)
-        assert all(await stream.publish([_item(post) for post in some]))
+        assert all(await stream.publish([_item(post.version, post) for post in some]))
 
 
 async def _watch(stream: Stream, pids: dict[str, int], count: int) -> list[Sample]:
