@@ -81,6 +81,7 @@ def figures_of(name: str, found: Drained) -> list[Figure]:
     spent = {process: (last.processor[process] - first.processor[process]) * 1000 / first.left for process in first.processor}
     for process, ms in (("the workers", sum(spent[f"worker {n}"] for n in range(1, WORKERS + 1))), *_others_of(spent)):
         figures.append(plain(f"{name}: processor time of {process}, a mention", "ms", [ms]))
+    figures.append(plain(f"{name}: the same, in the second half of the first", "share", [dearer(found.samples)]))
     half = [sample for sample in found.samples if sample.at >= found.samples[-1].at / 2] or found.samples[-1:]
     later = max(half[-1].memory[process] - half[0].memory[process] for process in half[0].memory if process.startswith("worker"))
     growth = {process: growth_mb(found.samples, process) for process in found.samples[0].memory}
@@ -126,6 +127,18 @@ def _left_at(samples: Sequence[Sample], at: float) -> float:
             share = max(0.0, at - one.at) / max(1e-9, other.at - one.at)
             return one.left + (other.left - one.left) * share
     return samples[-1].left
+
+
+def dearer(samples: Sequence[Sample]) -> float:
+    """What a mention cost of the workers' processor time in the second half of the mentions, as a share of the first half."""
+
+    def cost(one: Sample, other: Sample) -> float:
+        spent = sum(other.processor[name] - one.processor[name] for name in one.processor if name.startswith("worker"))
+        return max(spent, 0.01) / max(1, one.left - other.left)
+
+    first, last = samples[0], samples[-1]
+    middle = next(sample for sample in samples if sample.left <= first.left / 2)
+    return cost(middle, last) / cost(first, middle) if middle.left else 1.0
 
 
 def growth_mb(samples: Sequence[Sample], process: str) -> float:

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import measure
 from benchmarks.__main__ import RESULTS, SUBJECTS
 from benchmarks.growth import powers
-from benchmarks.load import Sample, growth_mb, window_rates
+from benchmarks.load import Sample, dearer, growth_mb, window_rates
 from benchmarks.measure import Figure, at_most, be_patient, beside, in_turn, plain, quantile
 from benchmarks.plots import PLOTS, write_plots
 
@@ -108,6 +108,12 @@ def test_the_windows_of_a_backlog_say_how_steadily_it_drained() -> None:
     samples = [sample(0, 1_000), sample(5, 500), sample(7.5, 500), sample(10, 0)]
     assert window_rates(samples, 2) == [100, 100]
     assert window_rates(samples, 4) == [100, 100, 0, 200]
+
+
+def test_a_mention_is_dearer_in_the_second_half_where_the_workers_spend_more_on_it() -> None:
+    spent = [(100, 0.0), (50, 1.0), (25, 2.5), (0, 4.0)]
+    samples = [Sample(n, left, {}, {"worker 1": seconds, "redis-server": 9.0 * n}) for n, (left, seconds) in enumerate(spent)]
+    assert dearer(samples) == 3.0
 
 
 def test_memory_grows_from_the_second_tenth_to_the_last() -> None:
