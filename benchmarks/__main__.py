@@ -17,12 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import SCALES, Figure, Kind, be_patient, machine
+from benchmarks.plots import write_plots
 
 SUBJECTS = {
     "stream": "stream_hop",
+    "peers": "peers",
     "keywords": "keywords",
     "firehose": "firehose",
     "classify": "classify",
+    "judgement": "judgement",
     "store": "store",
     "pipeline": "pipeline",
     "workers": "workers",
@@ -32,6 +35,8 @@ SUBJECTS = {
     "start": "start",
     "matching": "matching",
     "pages": "pages",
+    "growth": "growth",
+    "load": "load",
 }
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -44,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--full", action="store_true", help="the big sizes and more repeats: tens of minutes")
     parser.add_argument("--quick", action="store_true", help="tiny: shows that it works, its figures mean nothing")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes (default: benchmarks/results.json)")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where `growth` draws how cost grows, as SVG")
     parser.add_argument("--set", type=Path, metavar="FOLDER", help="a public set of claims for `matching`, else left out")
     parser.add_argument(
         "--patience",
@@ -67,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         # After each subject, so that an interrupted run leaves what it has.
         given.output.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
     show(figures)
+    for file in write_plots(figures, given.plots) if given.plots else ():
+        print(file)
     return 0
 
 
