@@ -116,7 +116,7 @@ async def _feeds() -> AsyncIterator[tuple[int, list[int]]]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "0.0.0.0", 0)
+        site = web.TCPSite(runner, "0.0.0.0", 0)  # noqa: S104 - every address of the loopback network, and for a moment
         await site.start()
         yield runner.addresses[0][1], polled
     finally:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import statistics
 import tempfile
 import time
@@ -35,7 +34,6 @@ PATHS = {"a page of mentions": "/api/v1/mentions", "/healthz": "/healthz"}
 MOST_GROWTH_MB = 20.0  # of one worker, from the second tenth of the time to the last
 MOST_SLOWER = 2.0
 _WITH_MODEL = 20  # times fewer, since the model takes forty times as long as the rules
-_NICER = 10
 _STEADY = 50_000  # mentions: of fewer, too many are in hand at once to say how steadily they went
 _A_WINDOW = 2 * 100 * PARTITIONS * WORKERS  # mentions in a window at least: twice what the workers have in their hands at once
 _FILL = 5_000
@@ -67,12 +65,8 @@ async def run(scale: Scale) -> list[Figure]:
     count = max(scale.sizes)
     figures: list[Figure] = []
     few = max(200, count // _WITH_MODEL)
-    for name, number, shipped, nicer in (
-        ("rules alone", count, False, 0),
-        ("shipped pack", few, True, 0),
-        (f"shipped pack, workers {_NICER} nicer", few, True, _NICER),
-    ):
-        found = await _drain(number, shipped=shipped, nicer=nicer, share=scale.share)
+    for name, number, shipped in (("rules alone", count, False), ("shipped pack", few, True)):
+        found = await _drain(number, shipped=shipped, share=scale.share)
         figures += figures_of(f"load, {number:,} waiting, {name}", found)
     return figures
 
@@ -162,11 +156,8 @@ def growth_mb(samples: Sequence[Sample], process: str) -> float:
     return within(0.9, 1.0) - within(0.1, 0.2)
 
 
-async def _drain(count: int, *, shipped: bool, nicer: int = 0, share: float) -> Drained:
-    """Fills the stream while the workers stand still, lets them at it, and watches until all is stored and acknowledged.
-
-    `nicer`: by how much the workers give way to everybody else, as `nice -n` does.
-    """
+async def _drain(count: int, *, shipped: bool, share: float) -> Drained:
+    """Fills the stream while the workers stand still, lets them at it, and watches until all is stored and acknowledged."""
     with tempfile.TemporaryDirectory(prefix="exowatch-bench-") as folder:
         async with AsyncExitStack() as stack:
             server = RedisServer(BINARIES[0])
@@ -189,8 +180,6 @@ async def _drain(count: int, *, shipped: bool, nicer: int = 0, share: float) -> 
                 await asyncio.sleep(_IDLE_S * share)
             pids = {f"worker {n}": worker.pid for n, worker in enumerate(workers, 1)}
             pids |= {"the API's process": api.pid, "redis-server": server.pid}
-            for worker in workers:
-                _give_way(worker.pid, nicer)
             with _held(workers):
                 await _fill(stream, count, 1)
                 full = await _sample(stream, pids, time.perf_counter())
@@ -199,11 +188,6 @@ async def _drain(count: int, *, shipped: bool, nicer: int = 0, share: float) -> 
             async with _asking(client) as after:
                 await asyncio.sleep(_IDLE_S * share)
     return Drained(samples=samples, before=before, during=during, after=after)
-
-
-def _give_way(pid: int, nicer: int) -> None:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.setpriority(os.PRIO_PROCESS, int(task.name), min(19, os.getpriority(os.PRIO_PROCESS, pid) + nicer))
 
 
 def _config(folder: Path, redis_url: str, *, shipped: bool) -> Path:

@@ -53,6 +53,8 @@ Role = Literal["collect", "work", "deliver", "serve"]
 Job = Callable[[], Awaitable[None]]
 ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
 STOP_WITHIN_S = 15.0
+# How far processes that only judge give way: where a backlog takes all cores, whoever asks the API waits no longer for it.
+WORKERS_GIVE_WAY = 10
 FOLLOW_EVERY_S = 2.0
 LOOK_EVERY_S = 2.0  # at the topic pack's files
 LOOK_AGAIN_S = 0.5  # while they are being written
@@ -316,6 +318,8 @@ async def run(
     if with_parent:
         loop.add_reader(sys.stdin.fileno(), stop.set)
     os.umask(0o077)
+    if roles == ("work",):
+        os.nice(WORKERS_GIVE_WAY)
     follower = Follower(settings.topic_folder, settings.watchlist_file)
     topic = await asyncio.to_thread(load_topic, settings.topic_folder, settings.watchlist_file)
     alone = roles != ALL_ROLES

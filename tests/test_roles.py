@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,8 @@ async def test_worker_processes_share_the_work_of_the_daemon_and_end_with_it(tmp
         await daemon.until("/claims?limit=500", lambda page: _mentions(page) == POSTS)
         started = [json.loads(line)["pid"] for line in daemon.log().splitlines() if "worker started" in line]
         assert len(started) == 2
+        niceness = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (daemon.pid, *started)]
+        assert niceness[1:] == [min(19, niceness[0] + 10)] * 2, "they give way to the process that answers"
     finally:
         await daemon.kill()
     async with running_daemon(config) as again:  # takes the orphan redis-server over, so that it ends too
