@@ -21,7 +21,7 @@ __all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server
 
 def pytest_xdist_auto_num_workers() -> int:
     """More than there are cores: most of these tests wait for processes of their own."""
-    return max(4, len(os.sched_getaffinity(0)))
+    return max(3, len(os.sched_getaffinity(0)))
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
