@@ -18,7 +18,7 @@ LOW_SHARE = 0.05
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a part, and what to do. `failing`: the work cannot be done; else it goes on for now."""
+    """What is wrong with a part, and what to do. `failing`: the work cannot be done; else it goes on as it is."""
 
     part: str
     problem: str
