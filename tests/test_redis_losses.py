@@ -66,6 +66,9 @@ async def judged(desk: Desk, number: int) -> None:
     assert len(entries) == number
     await reader.settle(entries)
     await reader.close()
+    async with asyncio.timeout(60):
+        while await on_record(desk) is None:
+            await asyncio.sleep(0.02)
 
 
 async def on_record(desk: Desk) -> str | None:
@@ -100,9 +103,6 @@ async def test_what_waited_in_a_redis_that_was_emptied_is_heard_again(
         await says(sky, "a")
         await waiting(desk, ["a"])
         await judged(desk, 1)
-        async with asyncio.timeout(60):
-            while await on_record(desk) is None:
-                await asyncio.sleep(0.02)
         before = await on_record(desk)
         await says(sky, "b", "c")
         await waiting(desk, ["b", "c"])
@@ -120,9 +120,6 @@ async def test_a_collector_that_starts_at_an_empty_redis_goes_on_from_the_record
         await says(sky, "a")
         await waiting(desk, ["a"])
         await judged(desk, 1)
-        async with asyncio.timeout(60):
-            while await on_record(desk) is None:
-                await asyncio.sleep(0.02)
         await says(sky, "b")
         await waiting(desk, ["b"])
     redis_server.ask("FLUSHALL")

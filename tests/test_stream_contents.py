@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis as redis_py
 
+from monitor.moving import contents
 from monitor.stream import Item, Stream
 from monitor.stream.buckets import Spending
-from monitor.stream.contents import Contents
 from monitor.stream.keys import dead_key, mentions_key
 from monitor.stream.said import Saying
 from tests.servers import BINARIES, RedisServer, every_redis
@@ -33,15 +33,6 @@ def other() -> Iterator[RedisServer]:
 
 def url_of(server: RedisServer) -> str:
     return f"unix://exowatch:change-me@{server.socket}"
-
-
-@asynccontextmanager
-async def contents(url: str) -> AsyncIterator[Contents]:
-    opened = Contents(url)
-    try:
-        yield opened
-    finally:
-        await opened.close()
 
 
 async def carry(source: str, target: str, *, stop_after: int | None = None) -> None:

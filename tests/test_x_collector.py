@@ -1,4 +1,7 @@
-"""X's recent search, through the real client over HTTP: what it hears, and above all what it costs."""
+"""X's recent search, through the real client over HTTP: what it hears, and above all what it costs.
+
+Longer than 400 lines: one connector, and each of its traps beside the others, so that one sees which are covered.
+"""
 
 from __future__ import annotations
 
