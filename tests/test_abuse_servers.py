@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from monitor.embedded.places import read_state
 from tests.abuse import claim_of, one_sentence, post_of, quick_config, replay_file
 from tests.daemon_process import DaemonProcess, run_command, running_daemon, until
 from tests.postgres import Postgres
@@ -58,7 +59,10 @@ async def test_an_embedded_redis_that_is_killed_is_started_again_and_loses_nothi
             file = replay_file(tmp_path, *half)
             await daemon.post("/mentions", half)
             # What was acknowledged a moment ago may not be on the disk yet (fsync every second): SIGKILL does not take it away.
-            os.kill(json.loads((tmp_path / "data/redis/server.json").read_text())["pid"], signal.SIGKILL)
+            state = read_state(tmp_path / "data/redis")
+            assert state is not None
+            assert state.pid > 0
+            os.kill(state.pid, signal.SIGKILL)
             await replay_until_taken(daemon, file)
         await everything_once(daemon, receiver)
         assert "was started again" in daemon.log()

@@ -75,7 +75,7 @@ async def _limited(place: Installation, lasts: float) -> None:
     over = time.monotonic() + lasts
     limited: set[int] = set()
     while time.monotonic() < over:
-        with contextlib.suppress(OSError, ValueError):  # one that is just being started again
+        with contextlib.suppress(ProcessLookupError):  # one that is just being started again
             for pid in place.writers():
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (8_192, resource.RLIM_INFINITY))
                 limited.add(pid)

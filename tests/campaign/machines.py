@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import random
 import secrets
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 
+from monitor.embedded.places import is_redis_on, read_state
 from tests.campaign.disk import small_disk
 from tests.campaign.processes import Helper, Kept, exowatch, helper
 from tests.campaign.talk import SPREADING, Talk, write_pack
@@ -134,11 +134,16 @@ class Installation:
 
     def kill_embedded(self) -> None:
         """SIGKILL to the redis-server of a daemon that has its own; it outlives the daemon."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self._embedded(), signal.SIGKILL)
 
     def _embedded(self) -> int:
-        return int(json.loads((self.folder / "place" / "data" / "redis" / "server.json").read_text())["pid"])
+        """The id of that server. Raises ProcessLookupError where none runs: what is noted may be old, or 0 (which kills us)."""
+        folder = self.folder / "place" / "data" / "redis"
+        state = read_state(folder)
+        if state is None or not is_redis_on(state.pid, folder, Path(state.socket)):
+            raise ProcessLookupError
+        return state.pid
 
     def writers(self) -> list[int]:
         """The processes that write to the disk that can be full."""
