@@ -1,1 +1,1 @@
-"""What exowatch costs, measured beside a limit or a peer in the same run. `python -m benchmarks --help`; docs/benchmarks.md."""
+"""What exowatch costs, measured beside a limit or a peer in the same run: `make bench`, docs/benchmarks.md."""

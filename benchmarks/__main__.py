@@ -31,7 +31,7 @@ SUBJECTS = {
     "workers": "workers",
     "arrival": "arrival",
     "deliver": "deliver",
-    "live": "api",
+    "live": "live",
     "start": "start",
     "matching": "matching",
     "pages": "pages",

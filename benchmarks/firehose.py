@@ -23,7 +23,8 @@ from monitor.collectors.base import Batch
 from monitor.collectors.bluesky import BlueskyCollector
 from monitor.collectors.budget import Budgets
 from monitor.collectors.run import SourceWatch
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings.sources.bluesky import BlueskySource
 from monitor.store import Database
 from monitor.stream import Stream

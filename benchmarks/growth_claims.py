@@ -20,7 +20,8 @@ from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import new_number
 from monitor.store.own_claims import join_own_claims
 from monitor.store.tables import claim_wording
-from monitor.words import Judgement, Post, Wording, now_ms
+from monitor.times import now_ms
+from monitor.words import Judgement, Post, Wording
 from workers.identify import identify
 from workers.retell import hold_claims
 

@@ -10,13 +10,14 @@ from sqlalchemy import text as sql
 
 from benchmarks import posts
 from benchmarks.measure import Figure, Scale, at_most, in_turn, plain, rate
-from benchmarks.pages import _asking, _fill
+from benchmarks.pages import _asking, fill
 from benchmarks.store import BATCH, WEEK_MS, WORDS, Opened, _p, _postgres, _sqlite
 from monitor.intake import _item
 from monitor.store import Connection, Database, Filters, mentions, record
 from monitor.store.search import parse_query
 from monitor.stream import Stream
-from monitor.words import CLAIM_TYPES, now_ms
+from monitor.times import now_ms
+from monitor.words import CLAIM_TYPES
 from tests.servers import BINARIES, RedisServer
 
 _FILL = 1_000
@@ -39,7 +40,7 @@ async def _of_size(scale: Scale, name: str, size: int, opened: Opened) -> list[F
     where = f"{name}, {size:,} mentions"
     async with opened() as (database, bare):
         empty = await _bytes(database)
-        await _fill(database, bare, size)
+        await fill(database, bare, size)
         taken = (await _bytes(database) - empty) / size / 1000
         figures = [plain(f"growth: disk, {where}", "kB a mention", [taken])]
         figures += await _pages(scale, where, size, database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import zlib
@@ -12,20 +13,21 @@ import msgspec
 from aiohttp import web
 
 from benchmarks import posts
-from benchmarks.measure import Figure, Scale, at_most, in_turn
+from benchmarks.measure import Figure, Scale, at_most, in_turn, plain
 from benchmarks.plain import Plain
 from benchmarks.plain_rows import rows_of
 from benchmarks.store import FILL, Opened, _postgres, _sqlite
 from monitor.api import make_app
-from monitor.api.pages.today import PAST
+from monitor.api.pages.past import PAST
 from monitor.explain import Present
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.readiness import Trouble
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.judged import Judged
 from monitor.stream import Stream
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.servers import BINARIES, RedisServer
 
 AT_MOST_MS = 100.0
@@ -47,7 +49,7 @@ async def _measured(scale: Scale, name: str, opened: Opened) -> list[Figure]:
     try:
         server.start()
         async with opened() as (database, bare):
-            await _fill(database, bare, size)
+            await fill(database, bare, size)
             stream = await Stream.open(server.url)
             try:
                 return await _asking(scale, f"{name}, {size:,} stored", database, stream)
@@ -57,7 +59,7 @@ async def _measured(scale: Scale, name: str, opened: Opened) -> list[Figure]:
         server.remove()
 
 
-async def _fill(database: Database, bare: Plain, size: int) -> None:
+async def fill(database: Database, bare: Plain, size: int) -> None:
     """Mentions over the year that ends now."""
     later = now_ms() - 60_000 - posts.FIRST_MS - posts.YEAR_MS
 
@@ -111,7 +113,15 @@ async def _asking(scale: Scale, where: str, database: Database, stream: Stream) 
                 await body("/")
                 return (time.perf_counter() - begun) * 1000
 
-            again, alone = await in_turn(scale.repeats, asked, first)
+            async def meanwhile() -> float:
+                reading = asyncio.create_task(app[PAST].refill(database))
+                begun = time.perf_counter()
+                await body("/")
+                took = time.perf_counter() - begun
+                await reading
+                return took * 1000
+
+            again, alone, beside = await in_turn(scale.repeats, asked, first, meanwhile)
             html = await body("/")
             other = [await body(path) for path in re.findall(r'(?:href|src)="(/static/[\w.]+)"', html.decode())]
             kilobytes = sum(len(zlib.compress(one)) for one in (html, *other)) / 1000
@@ -119,6 +129,7 @@ async def _asking(scale: Scale, where: str, database: Database, stream: Stream) 
         await runner.cleanup()
     return [
         at_most(f"Today, {where}", "ms", again, AT_MOST_MS, "limit"),
-        at_most(f"Today, the first in five minutes, {where}", "ms", alone, AT_MOST_MS, "limit"),
+        plain(f"Today, the first after a start, {where}", "ms", alone),
+        at_most(f"Today, while earlier days are read anew, {where}", "ms", beside, AT_MOST_MS, "limit"),
         at_most(f"Today, size compressed, {where}", "kB", [kilobytes], AT_MOST_KB, "limit"),
     ]

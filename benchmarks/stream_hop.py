@@ -17,7 +17,8 @@ from benchmarks.measure import Figure, Scale, beside, in_turn, rate, redis_serve
 from monitor.stream import Item, Stream
 from monitor.stream.keys import SEEN_KEPT_S, seen_keys
 from monitor.stream.scripts import PUBLISH
-from monitor.words import Post, decode_post, encode, now_ms
+from monitor.times import now_ms
+from monitor.words import Post, decode_post, encode
 
 GROUP = "g"
 
