@@ -1,8 +1,9 @@
-# exowatch in one image: the program, its libraries by hash, and a redis-server for the embedded default.
+# exowatch in one image: the program, its libraries by hash (those for Parquet, assistants and traces among them), and a redis-server
+# for the embedded default.
 # It runs as nobody's user, with a read-only root: what it writes goes to /data and /tmp.
 FROM python:3.11-slim AS build
-COPY requirements.lock /
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.lock \
+COPY requirements-image.lock /
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements-image.lock \
     && /venv/bin/pip uninstall --yes pip
 COPY monitor /app/monitor
 COPY workers /app/workers

@@ -2,10 +2,13 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run demo test check fuzz campaign bench train pictures lint types audit lock clean
+.PHONY: run extras demo test check fuzz api-fuzz campaign bench train pictures lint types audit lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
+
+# Parquet, assistants (MCP) and traces: the container image has them, a checkout only if asked.
+extras: .venv/extras
 
 demo: .venv/run
 	$(BIN)/exowatch demo
@@ -19,6 +22,11 @@ check: lint types test
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
 	$(BIN)/python -m tests.fuzz.wire $(FUZZ)
+
+# Whatever the description of the API allows, and what it does not, on both databases, with another seed each time, which is printed.
+# API_FUZZ="--seconds 600 --database postgresql"; API_FUZZ="--seed 12345" does the same again.
+api-fuzz: .venv/dev
+	$(BIN)/python -m tests.fuzz.api $(API_FUZZ)
 
 # Ten minutes of faults on a machine with Redis, PostgreSQL and libfaketime. CAMPAIGN="--seed 7 --faults redis-flushed,clock-jumps
 # --posts 2000" runs some; docs/campaign.md.
@@ -50,6 +58,8 @@ lock: .venv/dev
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra parquet --extra mcp --extra otel --constraint requirements-dev.lock pyproject.toml -o requirements-image.lock
 	echo "redis[hiredis]>=8.1" > .overrides  # arq asks for an older one, and runs on this
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev --extra bench --override .overrides pyproject.toml -o requirements-bench.lock
@@ -65,6 +75,10 @@ lock: .venv/dev
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/extras: requirements-image.lock .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-image.lock
 	touch $@
 
 .venv/dev: requirements-dev.lock .venv/run

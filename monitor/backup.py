@@ -9,6 +9,7 @@ puts it back before. Config and topic pack are the user's own files and not in i
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import shutil
 import sqlite3
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from monitor import __version__, words
+from monitor import __version__
 from monitor.datadir import private_folder
 from monitor.embedded import EmbeddedRedis, connect_running
 from monitor.moving import check_unused, contents, contents_of, stopped
@@ -30,6 +31,7 @@ from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.copying import is_empty
 from monitor.stream.contents import Contents, Piece
+from monitor.times import now_ms, rfc3339
 
 _FORMAT = 1
 _LABEL, _STREAM, _RECORD = "backup.json", "stream.jsonl", "exowatch.sqlite"
@@ -70,7 +72,7 @@ async def back_up(settings: Settings, file: Path, *, keys: bool = True) -> Label
             for key in _KEYS if keys else ():
                 if (settings.data_dir / key).exists():
                     shutil.copyfile(settings.data_dir / key, folder / key)
-            label = Label(_FORMAT, __version__, words.rfc3339(words.now_ms()), partitions, record is not None, found)
+            label = Label(_FORMAT, __version__, rfc3339(now_ms()), partitions, record is not None, found)
             (folder / _LABEL).write_bytes(msgspec.json.encode(label))
             await asyncio.to_thread(_pack, folder, folder / "whole")
             _check_places(record, file)
@@ -261,6 +263,10 @@ def _unpack(file: Path, folder: Path) -> Label:
     try:
         with _opened(file) as packed:
             for member in packed:
+                if member.size > (free := shutil.disk_usage(folder).free):
+                    raise BackupError(
+                        f"{file} unpacks to more than the {free // 1_000_000:,} MB that are free; make room in {folder}"
+                    )
                 inside = packed.extractfile(member) if member.name in (_LABEL, _STREAM, _RECORD, *_KEYS) else None
                 if inside is not None:
                     with (
@@ -269,7 +275,7 @@ def _unpack(file: Path, folder: Path) -> Label:
                     ):
                         shutil.copyfileobj(inside, out, 1 << 20)
         label = msgspec.json.decode((folder / _LABEL).read_bytes(), type=Label)
-    except (tarfile.TarError, EOFError, zlib.error, msgspec.DecodeError):
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, msgspec.DecodeError):
         raise BackupError(f"{file} is no backup of exowatch, or not a whole one") from None
     except FileNotFoundError:
         raise BackupError(f"there is no backup {file}" if not file.exists() else f"{file} is no backup of exowatch") from None

@@ -8,6 +8,7 @@ import sys
 import structlog
 
 from monitor.pause import pause
+from monitor.restarts import Restarts
 from monitor.settings import Settings
 
 log = structlog.get_logger()
@@ -15,13 +16,15 @@ log = structlog.get_logger()
 _STOP_WITHIN_S = 10.0
 
 
-async def keep_worker(settings: Settings, number: int, stop: asyncio.Event) -> None:
-    """Keeps one `exowatch work` running until `stop` is set; one that ends by itself is started again, with a growing pause.
+async def keep_worker(settings: Settings, number: int, stop: asyncio.Event, restarts: Restarts | None = None) -> None:
+    """Keeps one `exowatch work` running until `stop` is set; one that ends by itself is started again, with a pause that grows
+    while it keeps ending.
 
     The child ends with its parent, however that ends: it stops when the pipe on its standard input is closed.
     """
-    delay = 1.0
+    restarts = restarts or Restarts()
     while not stop.is_set():
+        restarts.started()
         command = (sys.executable, "-m", "monitor", "work", "--with-parent", "--config", str(settings.file))
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
         log.info("worker started", worker=number, pid=process.pid)
@@ -31,9 +34,11 @@ async def keep_worker(settings: Settings, number: int, stop: asyncio.Event) -> N
         if stop.is_set():
             await _end(process)
             return
-        log.error("a worker process ended by itself, starting it again", worker=number, status=process.returncode, after_s=delay)
-        await pause(stop, delay)
-        delay = min(delay * 2, 60.0)
+        after_s = restarts.rest()
+        log.error(
+            "a worker process ended by itself, starting it again", worker=number, status=process.returncode, after_s=after_s
+        )
+        await pause(stop, after_s)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

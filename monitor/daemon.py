@@ -23,24 +23,27 @@ from aiohttp import web
 
 from monitor import metrics, watchdog
 from monitor.alive import said_to_live
-from monitor.api import make_app
+from monitor.api import MAX_LINE, make_app
 from monitor.children import keep_worker
 from monitor.collectors.role import Collecting
+from monitor.connections import DaemonError, opened
 from monitor.datadir import CollectorSlot, WorkerSlot, kept_key, private_folder
 from monitor.edits import Record
-from monitor.embedded import DataDirError, EmbeddedRedis, EmbeddedRedisError, connect_running
+from monitor.embedded import connect_running
 from monitor.explain import Present
 from monitor.forgotten import Forgotten
-from monitor.intake import Intake, keys_of, pseudonyms_of
-from monitor.pause import either, pause, until
+from monitor.ids import public_id
+from monitor.intake import Intake
+from monitor.pause import cancelled, either, pause, until
+from monitor.pseudonyms import keys_of, pseudonyms_of
 from monitor.readiness import Readiness
+from monitor.restarts import Restarts
 from monitor.settings import Settings
-from monitor.store import Database, StoreError
-from monitor.stream import Signal, Stream, StreamError
+from monitor.store import Database
+from monitor.stream import Signal, Stream
 from monitor.systemd import Systemd
 from monitor.topic import Topic, TopicError, load_topic
 from monitor.topic.follow import Follower
-from monitor.words import public_id
 from workers.deliver.sender import Sender
 from workers.judgement import Judge
 from workers.pipeline import Worker
@@ -55,13 +58,9 @@ ALL_ROLES: tuple[Role, ...] = ("collect", "work", "deliver", "serve")
 STOP_WITHIN_S = 15.0
 # How far processes that only judge give way: where a backlog takes all cores, whoever asks the API waits no longer for it.
 WORKERS_GIVE_WAY = 10
-FOLLOW_EVERY_S = 2.0
+JOINED_EVERY_S = 2.0  # whether the daemon that a role joined is still the same
 LOOK_EVERY_S = 2.0  # at the topic pack's files
 LOOK_AGAIN_S = 0.5  # while they are being written
-
-
-class DaemonError(Exception):
-    """The daemon cannot start; the text says why and what to do."""
 
 
 class Daemon:
@@ -136,7 +135,7 @@ class Daemon:
             for number in range(1, self.workers):
                 jobs[f"worker process {number}"] = partial(keep_worker, self.settings, number, stop)
         if "deliver" in roles:
-            sender = Sender(self.database, self.settings.endpoint, keep=self.settings.deliveries)
+            sender = Sender(self.database, self.settings.endpoint, keep=self.settings.deliveries, stream=self.stream)
             jobs["deliver"] = partial(sender.run, stop)
             jobs["wake sender"] = lambda: until(stop, self._wake(sender))
         if "collect" in roles:
@@ -224,7 +223,7 @@ class Daemon:
             role=role,
             login_key=self._login_key(),
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, max_line_size=MAX_LINE)
         await runner.setup()
         try:
             site = web.TCPSite(runner, api.host, api.port)
@@ -253,49 +252,19 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if known and error.errno else error.strerror or str(error)
 
 
-async def _keep(name: str, work: Job, stop: asyncio.Event) -> None:
+async def _keep(name: str, work: Job, stop: asyncio.Event, restarts: Restarts | None = None) -> None:
     """Runs one job; where it fails unexpectedly it is logged and started anew, and the other jobs go on."""
-    delay = 1.0
+    restarts = restarts or Restarts()
     while not stop.is_set():
+        restarts.started()
         try:
             await work()
         except Exception:
-            log.exception("job failed, starting it again", job=name, after_s=delay)
-            await pause(stop, delay)
-            delay = min(delay * 2, 60.0)
+            after_s = restarts.rest()
+            log.exception("job failed, starting it again", job=name, after_s=after_s)
+            await pause(stop, after_s)
         else:
             return
-
-
-@asynccontextmanager
-async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple[Stream, Database]]:
-    """The stream and the migrated database of these settings, with the embedded server where no Redis is configured.
-
-    With `own` this process becomes the daemon of `data_dir`; without, it joins a running daemon where there is one, and is it
-    for a moment where there is none. Raises DaemonError.
-    """
-    async with AsyncExitStack() as stack:
-        try:
-            private_folder(settings.data_dir)
-            url = settings.redis.url or (None if own else connect_running(settings.data_dir))
-            if not url:
-                server = await stack.enter_async_context(EmbeddedRedis(settings.data_dir))
-                url = server.url
-                watcher = asyncio.create_task(server.watch())
-                stack.push_async_callback(_cancelled, watcher)
-            stream = await Stream.open(url, settings.redis.partitions)
-            stack.push_async_callback(stream.close)
-            database = Database(settings.sqlalchemy_url)
-            stack.push_async_callback(database.close)
-            await database.migrate()
-        except (StreamError, StoreError, DataDirError, EmbeddedRedisError) as error:
-            raise DaemonError(str(error)) from None
-        yield stream, database
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def run(
@@ -325,7 +294,7 @@ async def run(
     alone = roles != ALL_ROLES
     joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
     async with opened(settings, own=not alone) as (stream, database):
-        following = asyncio.create_task(_follow(settings, joined, stop))
+        leaving = asyncio.create_task(_leave_with(joined, settings, stop))
         with (
             WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot,
             CollectorSlot(settings.data_dir) if "collect" in roles else nullcontext() as collector,
@@ -333,13 +302,13 @@ async def run(
             names = {"slot": slot.name if slot else "", "owner": collector.name if collector else ""}
             daemon = Daemon(settings, topic, stream, database, **names, workers=workers, follower=follower)
             await daemon.run(roles, stop, ready)
-        await _cancelled(following)
+        await cancelled(leaving)
 
 
-async def _follow(settings: Settings, joined: str | None, stop: asyncio.Event) -> None:
+async def _leave_with(joined: str | None, settings: Settings, stop: asyncio.Event) -> None:
     """Stops a role that joined a daemon's embedded server when that daemon comes back with another one."""
     while joined is not None and not stop.is_set():
         if connect_running(settings.data_dir) not in (None, joined):
             log.error("the daemon that this process had joined was started anew: start this process again too")
             stop.set()
-        await pause(stop, FOLLOW_EVERY_S)
+        await pause(stop, JOINED_EVERY_S)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from monitor.intake import Pseudonyms
+from monitor.ids import public_id
 from monitor.notices import Gone, author_name, post_name
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Endpoint
-from monitor.store import Database, erase
+from monitor.store import Connection, Database, erase
 from monitor.stream import Signal, Stream
-from monitor.words import decode_post, public_id
+from monitor.words import decode_post
 
 log = structlog.get_logger()
 
@@ -53,11 +54,15 @@ class Eraser:
         if not known and not lately and not thorough:
             return 0
         count, raised = 0, list[int]()
+
+        async def step(connection: Connection) -> tuple[list[int], list[int]]:
+            await erase.mark(connection, marks if thorough else lately)
+            numbers = await erase.find(connection, which)
+            return numbers, await erase.erase(connection, numbers, endpoints=self._endpoints, hide_ids=hide_ids)
+
         while True:
-            async with self._database.write() as connection:
-                await erase.mark(connection, marks if thorough else lately)
-                numbers = await erase.find(connection, which)
-                raised += await erase.erase(connection, numbers, endpoints=self._endpoints, hide_ids=hide_ids)
+            numbers, told = await self._database.write_again(step)
+            raised += told
             count += len(numbers)
             progress(len(numbers))
             if len(numbers) < erase.MOST:

@@ -1,4 +1,4 @@
-"""The bodies of all webhooks as types, one a kind, with an example each; `docs/events/` is made from here.
+"""The bodies of all webhooks as types, one a kind and form, with an example each; `docs/events/` is made from here.
 
 What the sender builds (`events.py`) is held against these types by the tests.
 """
@@ -10,19 +10,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from monitor.events import compose
+from monitor.events import SOURCE, STANDARD, Form, compose, thin
 from monitor.notices import NewsKind
-from monitor.words import (
-    Alert,
-    AlertKind,
-    Claim,
-    EndpointStatus,
-    Evidence,
-    Mention,
-    Occurrence,
-    SourceStatus,
-    Verdict,
-)
+from monitor.words import Alert, AlertKind, Claim, EndpointStatus, Evidence, Mention, Occurrence, SourceStatus, Verdict
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
@@ -102,6 +92,73 @@ class Digest(Data, frozen=True, kw_only=True):
     count: int
 
 
+class Id(msgspec.Struct, frozen=True):
+    """One of a list, by its id."""
+
+    id: str
+
+
+class Name(msgspec.Struct, frozen=True):
+    """A source or an endpoint, by its name."""
+
+    name: str
+
+
+class ThinClaim(Data, frozen=True, kw_only=True):
+    """An alert about a claim, and the post that raised it."""
+
+    claim_id: str
+    mention_id: str
+
+
+class ThinVerdict(Data, frozen=True, kw_only=True):
+    """A claim that is judged otherwise now."""
+
+    claim_id: str
+
+
+class ThinMention(Data, frozen=True, kw_only=True):
+    """An alert about a post."""
+
+    mention_id: str
+
+
+class ThinSource(Data, frozen=True, kw_only=True):
+    """An alert about a source."""
+
+    source: Name
+
+
+class ThinEndpoint(Data, frozen=True, kw_only=True):
+    """An alert about an endpoint."""
+
+    endpoint: Name
+
+
+class ThinNews(Data, frozen=True, kw_only=True):
+    """News for the register's editor."""
+
+    items: tuple[Id, ...]
+
+
+class ThinDigest(Data, frozen=True, kw_only=True):
+    """Alerts that were kept for one message, the newest last; `count` is how many there are, listed or not."""
+
+    items: tuple[Id, ...]
+    count: int
+
+
+THIN: Mapping[type[Data], type[Data]] = {
+    AboutClaim: ThinClaim,
+    AboutVerdict: ThinVerdict,
+    AboutMention: ThinMention,
+    AboutSource: ThinSource,
+    AboutEndpoint: ThinEndpoint,
+    AboutNews: ThinNews,
+    Digest: ThinDigest,
+}
+
+
 class Event(msgspec.Struct, frozen=True):
     """What a kind of alert is: the type of its `data`, and when it is raised."""
 
@@ -130,27 +187,46 @@ EVENTS: Mapping[AlertKind, Event] = {
 _AT = "2026-11-22T12:00:00.000Z"
 
 
-def schema_of(kind: AlertKind) -> dict[str, Any]:
-    """The JSON Schema of one kind's body, with an example in it."""
-    (data,), components = msgspec.json.schema_components([EVENTS[kind].data], ref_template="#/$defs/{name}")
+def schema_of(kind: AlertKind, form: Form = STANDARD) -> dict[str, Any]:
+    """The JSON Schema of one kind's body in a form, with an example in it."""
+    about = EVENTS[kind].data
+    (data,), components = msgspec.json.schema_components([THIN[about] if form.thin else about], ref_template="#/$defs/{name}")
+    folder = ("cloudevents-thin/" if form.thin else "cloudevents/") if form.cloudevents else "thin/" if form.thin else ""
+    properties = _envelope(kind) if form.cloudevents else _plain(kind)
     return {
         "$schema": DIALECT,
-        "$id": f"https://exowatch.invalid/events/{kind}.json",
+        "$id": f"https://exowatch.invalid/events/{folder}{kind}.json",
         "title": kind,
         "description": EVENTS[kind].when,
         "type": "object",
-        "required": ["type", "timestamp", "data"],
-        "properties": {
-            "type": {"const": kind},
-            "timestamp": {"type": "string", "format": "date-time", "description": "When the alert was raised."},
-            "data": data,
-        },
+        "required": [name for name in properties if name != "subject"] + ["data"],
+        "properties": {**properties, "data": data},
         "$defs": components,
-        "examples": [example_of(kind)],
+        "examples": [example_of(kind, form)],
     }
 
 
-def example_of(kind: AlertKind) -> dict[str, Any]:
+def _plain(kind: AlertKind) -> dict[str, Any]:
+    return {"type": {"const": kind}, "timestamp": _RAISED}
+
+
+def _envelope(kind: AlertKind) -> dict[str, Any]:
+    """That of CloudEvents 1.0."""
+    return {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "description": "The alert's id."},
+        "source": {"const": SOURCE},
+        "type": {"const": kind},
+        "time": _RAISED,
+        "subject": {"type": "string", "minLength": 1, "description": "The id of its claim, or else of its mention."},
+        "datacontenttype": {"const": "application/json"},
+    }
+
+
+_RAISED = {"type": "string", "format": "date-time", "description": "When the alert was raised."}
+
+
+def example_of(kind: AlertKind, form: Form = STANDARD) -> dict[str, Any]:
     """A body of this kind, as the sender would build it."""
     data = {
         name: value for name, value in msgspec.structs.asdict(_EXAMPLES[EVENTS[kind].data]).items() if value is not msgspec.UNSET
@@ -163,7 +239,11 @@ def example_of(kind: AlertKind) -> dict[str, Any]:
         data["mention"] = msgspec.structs.replace(_MENTION, state="deleted", text=None, claims=(_without_words(),))
     elif kind == "endpoint.disabled":
         data["endpoint"] = msgspec.structs.replace(_ENDPOINT, name="other", state="disabled", dead=12)
-    example: dict[str, Any] = msgspec.json.decode(compose(kind, _AT, data))
+    claim_id, mention_id = (getattr(data.get(name), "id", None) for name in ("claim", "mention"))
+    if form.thin:
+        subject = {name: data[name] for name in ("source", "endpoint", "items", "count") if name in data}
+        data = thin(_ID, claim_id, mention_id, msgspec.json.decode(msgspec.json.encode(subject)))
+    example: dict[str, Any] = msgspec.json.decode(compose(kind, _AT, data, form, claim_id or mention_id))
     return example
 
 

@@ -8,7 +8,7 @@ stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,6 +33,12 @@ class Form(msgspec.Struct, frozen=True):
 
 
 STANDARD = Form()
+FORMS: Mapping[str, Form] = {
+    "standard": STANDARD,
+    "thin": Form(thin=True),
+    "cloudevents": Form(cloudevents=True),
+    "cloudevents-thin": Form(cloudevents=True, thin=True),
+}
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,10 +98,14 @@ def _about_claim(alert: Alert, claim: Claim, mention: Mention | None, place: int
 
 
 def _thin(raised: Raised) -> dict[str, Any]:
-    """Ids alone: nothing that would have to be deleted at the receiver when it is deleted here."""
     alert = raised.alert
-    known = {"alert_id": alert.id, "claim_id": alert.claim_id, "mention_id": alert.mention_id}
-    return {name: value for name, value in known.items() if value is not None} | _ids_only(raised.subject or {})
+    return thin(alert.id, alert.claim_id, alert.mention_id, raised.subject or {})
+
+
+def thin(alert_id: str, claim_id: str | None, mention_id: str | None, subject: dict[str, Any]) -> dict[str, Any]:
+    """Ids alone: nothing that would have to be deleted at the receiver when it is deleted here. `subject`: what it speaks of."""
+    known = {"alert_id": alert_id, "claim_id": claim_id, "mention_id": mention_id}
+    return {name: value for name, value in known.items() if value is not None} | _ids_only(subject)
 
 
 def _ids_only(subject: dict[str, Any]) -> dict[str, Any]:

@@ -57,12 +57,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 def snapshot(role: str) -> Snapshot:
     """What this process has counted."""
     found = [
-        Series(sample.name, {name: _plain(value) for name, value in sample.labels.items()}, sample.value)
+        Series(sample.name, {name: plain(value) for name, value in sample.labels.items()}, sample.value)
         for metric in telemetry.registry.collect()
         for sample in metric.samples
         if sample.name in _names(metric)
     ]
-    return Snapshot(role=role, process=_plain(PROCESS), series=found)
+    return Snapshot(role=role, process=plain(PROCESS), series=found)
 
 
 def render(snapshots: Iterable[Snapshot]) -> bytes:
@@ -168,7 +168,7 @@ def _names(metric: Metric) -> tuple[str, ...]:
     return tuple(metric.name + ending for ending in endings)
 
 
-def _plain(label: str) -> str:
+def plain(label: str) -> str:
     """A name as a label: bounded, and without what no text holds; quotes and backslashes are escaped on the page."""
     return "".join(char if char.isprintable() else "\ufffd" for char in label[:MAX_LABEL])
 

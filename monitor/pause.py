@@ -47,3 +47,9 @@ async def either(*events: asyncio.Event) -> AsyncIterator[asyncio.Event]:
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancels a task and waits for its end, whatever that is."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

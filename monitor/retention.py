@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from monitor.intake import Pseudonyms
 from monitor.pause import pause
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Settings
 from monitor.settings.duties import duty_of
 from monitor.store import Connection, Database, StoreUnavailable, erase, renewal, sweeps
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 log = structlog.get_logger()
 

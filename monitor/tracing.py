@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol
 
+from monitor.extras import not_installed
 from monitor.settings import Telemetry
 from monitor.words import Post
 
@@ -115,9 +116,7 @@ def exporting(settings: Telemetry, role: str) -> Iterator[None]:
     try:
         from monitor.tracing_otel import Exporting  # noqa: PLC0415 - an extra, and nobody pays for it who does not want it
     except ImportError:
-        raise TracingError(
-            'telemetry.otlp is set, and OpenTelemetry is not installed: pip install "exowatch[otel]", or set telemetry.otlp = ""'
-        ) from None
+        raise TracingError(f'{not_installed("telemetry.otlp needs OpenTelemetry")}, or set telemetry.otlp = ""') from None
     _backend = Exporting(settings.otlp, settings.sample, role)
     try:
         yield

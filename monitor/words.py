@@ -1,15 +1,13 @@
 """The vocabulary of exowatch, typed: what every part says to every other, and to its users.
 
 The names are those of the docs and of the HTTP interface. All records are immutable; times are integers of milliseconds since
-1970 in UTC inside the program, and RFC 3339 text where a user sees them (`rfc3339`). Offsets count Unicode code points.
+1970 in UTC inside the program, and RFC 3339 text where a user sees them (`monitor.times`). Offsets count Unicode code points.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import time
-from typing import Any, Generic, Literal, TypeVar, get_args, overload
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -302,87 +300,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 def why(reading: str, ruling: str) -> str:
     """The sentence on how a verdict came about: how the words were read, and what the register says to it."""
     return f"{reading}; {ruling}." if ruling else f"{reading}."
-
-
-# Ids that users see: a letter for the kind and thirteen characters of Crockford's base 32, so that they sort by time as text.
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES = {char: value for value, char in enumerate(_ALPHABET)}
-IdKind = Literal["m", "a", "d", "n"]  # mention, alert, delivery, news
-
-
-_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-
-
-def _base32(number: int) -> str:
-    pairs = _PAIRS
-    return (
-        _ALPHABET[number >> 60 & 31]
-        + pairs[number >> 50 & 1023]
-        + pairs[number >> 40 & 1023]
-        + pairs[number >> 30 & 1023]
-        + pairs[number >> 20 & 1023]
-        + pairs[number >> 10 & 1023]
-        + pairs[number & 1023]
-    )
-
-
-def public_id(kind: IdKind, number: int) -> str:
-    """The id that users see for a stored number below 2**63."""
-    return f"{kind}_{_base32(number)}"
-
-
-def stored_id(kind: IdKind, public: str) -> int | None:
-    """The number behind a public id, or None where it is not an id of that kind."""
-    prefix, _, digits = public.partition("_")
-    if prefix != kind or len(digits) != 13 or not all(char in _VALUES for char in digits):
-        return None
-    number = 0
-    for char in digits:
-        number = number * 32 + _VALUES[char]
-    return number if number < 2**63 else None
-
-
-def claim_id_of(identity: str) -> str:
-    """A claim's id: named by its identity alone, so that every machine gives the same one without asking another."""
-    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
-    return f"c_{_base32(int.from_bytes(digest) >> 1)}"
-
-
-def now_ms() -> int:
-    """The present, in milliseconds since 1970 (UTC)."""
-    return time.time_ns() // 1_000_000
-
-
-@overload
-def rfc3339(ms: int) -> str: ...
-
-
-@overload
-def rfc3339(ms: int | None) -> str | None: ...
-
-
-def rfc3339(ms: int | None) -> str | None:
-    """A time as users see it, `2026-11-22T12:00:00.000Z`; None stays None. Years beyond 9999 are cut there."""
-    if ms is None:
-        return None
-    try:
-        moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
-    except (OverflowError, ValueError, OSError):
-        moment = dt.datetime.max.replace(tzinfo=dt.UTC) if ms > 0 else dt.datetime.min.replace(tzinfo=dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_time(text: str) -> int:
-    """Milliseconds of an RFC 3339 time (a missing zone means UTC) or of a plain number of Unix seconds.
-
-    Raises ValueError for anything else.
-    """
-    try:
-        return round(float(text) * 1000)
-    except (ValueError, OverflowError):
-        pass
-    moment = dt.datetime.fromisoformat(text.strip())
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() * 1000)
 
 
 _encoder = msgspec.json.Encoder()

@@ -11,9 +11,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from monitor.api import make_app
+from monitor.api import MAX_LINE, make_app
 from monitor.explain import Present
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.readiness import Trouble
 from monitor.settings import Settings
 from monitor.store import Database
@@ -131,7 +132,7 @@ async def serving(
         present=present,
         register=lambda: REGISTER if register is None else register,
     )
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, max_line_size=MAX_LINE)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

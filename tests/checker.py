@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from monitor.stream.keys import GROUP, mentions_key
 from tests.receiver import Got
+from tests.servers import ask
 
 MENTIONS = "SELECT platform, platform_id FROM mention"
 CLAIMS = "SELECT DISTINCT claim_id FROM occurrence WHERE stance = 'asserts' AND verdict <> 'supported' AND confidence >= 0.5"
@@ -47,6 +49,16 @@ async def query(store_url: str, statement: str) -> list[tuple[object, ...]]:
 async def leases_over(store_url: str) -> None:
     """Half a minute later: what senders that were killed had in hand may be taken by others."""
     await query(store_url, "UPDATE delivery SET next_ms = 0 WHERE state = 'pending' AND attempts = 0")
+
+
+def rests_over(redis_socket: Path) -> None:
+    """A minute later: posts that workers had in hand when they were killed may be taken by others."""
+    script = """
+        for _, pending in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 100000)) do
+          redis.call('XCLAIM', KEYS[1], ARGV[1], pending[2], 0, pending[1], 'IDLE', 60000, 'JUSTID')
+        end
+    """
+    assert ask(redis_socket, "EVAL", script, 1, mentions_key(0), GROUP).startswith(b"$-1")
 
 
 async def check(store_url: str, offered: set[tuple[str, str]], received: list[Got], claims: set[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,11 +13,24 @@ import structlog
 
 from monitor.settings import Settings
 from monitor.store import Database
+from tests import scratch
 from tests.delivering import clock, receiver
 from tests.postgres import Postgres, migrate, own_postgres, postgres_server
 from tests.servers import redis_server, redis_url
 
 __all__ = ["clock", "own_postgres", "postgres_server", "receiver", "redis_server", "redis_url"]
+
+
+# Where it is set, every process that a test starts would compile all of exowatch anew, which is most of what a start costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers are given the folder of the process that started them."""
+    folder = None if hasattr(config, "workerinput") else scratch.use_memory()
+    if folder is not None:
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -51,22 +65,28 @@ def sqlite_with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A `store.url` of a database with exowatch's tables and no rows, of each kind in turn."""
     if request.param == "sqlite":
         shutil.copyfile(request.getfixturevalue("sqlite_with_tables"), tmp_path / "store.sqlite")
-        return f"sqlite:///{tmp_path}/store.sqlite"
-    postgres: Postgres = request.getfixturevalue("postgres_server")
-    return postgres.fresh_database()
+        yield f"sqlite:///{tmp_path}/store.sqlite"
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres_server")
+        url = postgres.fresh_database()
+        yield url
+        postgres.drop(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A `store.url` of a database that exowatch has never seen, of each kind in turn."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/store.sqlite"
-    postgres: Postgres = request.getfixturevalue("postgres_server")
-    return postgres.empty_database()
+        yield f"sqlite:///{tmp_path}/store.sqlite"
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres_server")
+        url = postgres.empty_database()
+        yield url
+        postgres.drop(url)
 
 
 @pytest.fixture

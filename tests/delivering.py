@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from monitor.ids import claim_id_of, stored_id
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, alerts, deliveries, endpoints, outbox, parse_filters
 from monitor.store.budgets import Recipient
 from monitor.store.outbox import AlertDraft
-from monitor.words import Delivery, claim_id_of, stored_id
+from monitor.words import Delivery
 from tests.receiver import (
     Receiver,
 )

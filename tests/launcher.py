@@ -21,10 +21,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+
+from tests.scratch import short_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 MESSAGE = 200_000  # bytes at most
@@ -88,7 +89,7 @@ def launch(
 @cache
 def _launcher() -> str:
     """The socket of this test process's launcher, which ends with it."""
-    folder = tempfile.mkdtemp(prefix="exowatch-launcher-", dir="/tmp")
+    folder = short_folder("exowatch-launcher-")
     path = f"{folder}/socket"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.launcher", path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE

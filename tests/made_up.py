@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from monitor.demo import sample_posts
+from monitor.ids import stored_id
 from monitor.settings import Settings
 from monitor.store import Database, coverage, endpoints, inbox, record, reviews, sources
 from monitor.store.alerts import page as alerts_page
@@ -13,8 +14,9 @@ from monitor.store.deliveries import Tried, lease_due, settle
 from monitor.store.filters import Filters
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, Recipient
+from monitor.times import now_ms
 from monitor.topic import Topic, load_topic
-from monitor.words import Post, now_ms, stored_id
+from monitor.words import Post
 from workers.judgement import Judge
 
 DAYS = 20

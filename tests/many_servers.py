@@ -7,12 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from redis.crc import key_slot
+
+from tests.scratch import short_folder
 
 HOST = "127.0.0.1"
 WITHIN_S = 60.0
@@ -24,7 +25,7 @@ class TcpServer:
 
     def __init__(self, binary: Path, *options: str, config: str | None = None) -> None:
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="redis-test-", dir="/tmp"))
+        self.folder = short_folder("redis-test-")
         self._log = (self.folder / "redis.log").open("ab")
         words = [str(binary)]
         if config is not None:

@@ -57,7 +57,7 @@ def copy_of_the_tree(folder: Path) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__", "model", "pictures"))
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("model", "pictures"))
         else:
             shutil.copyfile(source, tree / name)
     for model in (ROOT / "config" / "topics").glob("*/model"):

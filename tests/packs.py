@@ -9,8 +9,9 @@ from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
 from monitor.store import Database, record
 from monitor.store.judged import Judged
+from monitor.times import now_ms
 from monitor.topic import Topic, load_topic
-from monitor.words import Post, now_ms
+from monitor.words import Post
 from tests.samples import HOUR_MS
 from tests.test_second_topic import PACK
 from workers.alert import drafts

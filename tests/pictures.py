@@ -18,7 +18,7 @@ from sqlalchemy import text as sql
 
 from monitor.settings import Settings
 from monitor.store import Database
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.api_server import Api, serving
 from tests.browser import PHONE, WIDE, opened_browser, window
 from tests.made_up import fill, judged_posts, own_topic

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, record
 from monitor.store.judged import Judged, Origin
 from monitor.store.outbox import AlertDraft
-from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
+from monitor.times import now_ms
+from monitor.words import Evidence, Judgement, Occurrence, Post
 
 HOUR_MS = 3_600_000
 ENTRIES: dict[str, str] = {}  # claim id to the identity that its occurrence was made of

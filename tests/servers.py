@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,27 @@ from pathlib import Path
 import pytest
 
 from monitor.embedded.binary import candidates
+from tests.scratch import short_folder
 
 BINARIES = [binary for binary in candidates() if binary.exists()]
+
+
+def ask(where: Path, *command: str | int) -> bytes:
+    """The raw answer to one command of the redis-server that listens on this socket. Raises OSError where none does."""
+    parts = [str(part).encode() for part in command]
+    request = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(str(where))
+        connection.sendall(request)
+        return connection.recv(65_536)
 
 
 class RedisServer:
     """One redis-server, which may be killed, stalled and started again; its append-only file keeps its data meanwhile."""
 
     def __init__(self, binary: Path) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="redis-test-", dir="/tmp"))
+        self.folder = short_folder("redis-test-")
         self.socket = self.folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._binary = binary
@@ -43,13 +54,7 @@ class RedisServer:
 
     def ask(self, *command: str | int) -> bytes:
         """The server's raw answer to one command, for looking behind the program's back."""
-        parts = [str(part).encode() for part in command]
-        request = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(60)
-            connection.connect(str(self.socket))
-            connection.sendall(request)
-            return connection.recv(65_536)
+        return ask(self.socket, *command)
 
     def number(self, *command: str | int) -> int:
         """The server's answer where it is a number."""

@@ -108,6 +108,7 @@ async def test_a_redis_that_is_full_then_flushed_then_killed_for_a_while(tmp_pat
             status, out, err = await daemon.command("replay", replay_file(tmp_path, *POSTS))
             assert (status, out) == (1, "")
             one_sentence(err, "cannot be reached")
+            assert err.endswith("; start it, or set another redis.url\n")
             redis_server.start()
             await replay_until_taken(daemon, replay_file(tmp_path, *POSTS))
             await everything_once(daemon, receiver)

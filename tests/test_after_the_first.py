@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from monitor.ids import claim_id_of, stored_id
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
 from monitor.store import Database, alerts, claims, deliveries, parse_filters, reviews
 from monitor.store.judged import Judged
-from monitor.words import claim_id_of, stored_id
 from tests.api_server import ENDPOINT
 from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
 from monitor.store.outbox import AlertDraft
-from monitor.words import Judgement, Occurrence, Post, claim_id_of
+from monitor.words import Judgement, Occurrence, Post
 from tests.receiver import SECRET
 from tests.test_store import carries
 from workers.alert import drafts

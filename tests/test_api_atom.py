@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import feedparser
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.store import Database
-from monitor.words import claim_id_of
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write, write_some
 

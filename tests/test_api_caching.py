@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.store import Database
-from monitor.words import claim_id_of
 from tests.api_server import Api, serving
 from tests.samples import write_some
 

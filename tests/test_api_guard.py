@@ -11,7 +11,7 @@ from monitor.api.access import Caller, login_cookie
 from monitor.api.guard import COOKIE
 from monitor.readiness import Trouble
 from monitor.store import Database
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.api_server import Api, serving
 
 TOKEN = "a-long-and-secret-token"

@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 
 from monitor.api import live
+from monitor.ids import public_id
 from monitor.store import Database
 from monitor.stream import Signal
-from monitor.words import public_id, rfc3339
+from monitor.times import rfc3339
 from tests.api_server import ENDPOINT, Api, serving
 from tests.samples import judged, occurrence, write
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, sources
-from monitor.words import claim_id_of, parse_time
+from monitor.times import parse_time
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write, write_some
 
@@ -37,6 +38,7 @@ FILTERED = [
     ("", ["d", "c", "b", "a"]),
     ("since=24h", ["d", "c", "b"]),
     ("until=24h", ["a"]),
+    ("since=100000000", ["d", "c", "b", "a"]),
     ("type=safety", ["c"]),
     ("type=safety&type=regulatory_status", ["c", "b", "a"]),
     ("verdict=contradicted&platform=tiktok", ["b"]),
@@ -157,6 +159,7 @@ WRONG = [
     ("/api/v1/mentions?limit=0", "1 to 500"),
     ("/api/v1/mentions?limit=501", "1 to 500"),
     ("/api/v1/mentions?since=yesterday", "24h"),
+    ("/api/v1/mentions?since=24", "24h"),
     ("/api/v1/mentions?cursor=abc", "cursor"),
     ("/api/v1/mentions?text=%22%22", "search"),
     ("/api/v1/mentions?platform=%00", "platform"),
@@ -167,7 +170,10 @@ WRONG = [
     ("/api/v1/stats?limit=3", "unknown parameter"),
     ("/api/v1/deliveries?state=lost", "pending, delivered, dead"),
     ("/api/v1/live?event=noise", "mention, alert"),
-    ("/api/v1/endpoints?limit=1", "known here: none"),
+    ("/api/v1/endpoints?type=safety", "known here: limit, cursor"),
+    ("/api/v1/mentions/m_1?limit=1", "known here: none"),
+    ("/api/v1/mentions?" + "source=x&" * 101, "at most 100"),
+    ("/api/v1/claims?source=" + "%E3%81%82" * 101, "longer than any name"),
 ]
 
 
@@ -179,6 +185,13 @@ async def test_a_wrong_question_is_a_problem_that_says_what_is_allowed(api: Api)
             problem = await answer.json(content_type=None)
             assert set(problem) == {"type", "title", "status", "detail"}
         assert says in problem["detail"]
+
+
+async def test_a_long_question_in_letters_that_take_nine_bytes_each_is_answered(api: Api) -> None:
+    query = "&".join(f"source={'%E3%81%82' * 25}{n}" for n in range(99)) + "&source=tag"
+    assert len(query) > 20_000
+    status, page = await api.get(f"/api/v1/mentions?{query}")
+    assert (status, [one["platform_id"] for one in page["items"]]) == (200, ["b"])
 
 
 async def test_unknown_addresses_and_methods_are_problems(api: Api) -> None:
@@ -224,11 +237,9 @@ async def test_the_description_names_every_route_and_every_parameter_it_names_is
         )
         wanted = [one for one in operations["get"]["parameters"] if one["in"] == "query" and one["name"] != "cursor"]
         names = [one["name"] for one in wanted]
-        if path.endswith("/claims"):  # whose states are other ones
-            (state,) = (one for one in wanted if one["name"] == "state")
-            values["state"] = state["schema"]["items"]["enum"][0]
-        else:
-            values["state"] = "dead"
+        schemas = {one["name"]: one["schema"] for one in wanted}
+        for name in schemas.keys() & {"state", "kind"}:  # each list has its own
+            values[name] = schemas[name].get("items", schemas[name])["enum"][0]
         query = "&".join(f"{name}={values.get(name, 'x')}" for name in names)
         status, answer = await api.get(f"{where}?{query}")
         assert status == 200, (where, answer)

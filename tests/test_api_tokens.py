@@ -13,9 +13,10 @@ import pytest
 
 from monitor.api.access import Access, login_cookie
 from monitor.api.guard import COOKIE
+from monitor.ids import claim_id_of
 from monitor.settings import Settings, SettingsError, hash_of, load, new_token
 from monitor.store import Database
-from monitor.words import claim_id_of, now_ms
+from monitor.times import now_ms
 from tests.api_server import Api, serving
 from tests.samples import write_some
 
@@ -45,6 +46,7 @@ ASKED = [
     ("GET", "/api/v1/mentions", None, "read", 200),
     ("GET", "/metrics", None, "read", 200),
     ("GET", "/", None, "read", 200),
+    ("GET", "/api/v1/status", None, "admin", 200),
     ("POST", f"/api/v1/claims/{SAFE}/review", {"action": "confirm"}, "review", 200),
     ("POST", "/api/v1/mentions", [], "admin", 202),
     ("POST", "/api/v1/endpoints/case-system/test", None, "admin", 202),

@@ -12,14 +12,20 @@ from typing import Any
 import pytest
 import structlog
 from aiohttp import web
+from apprise.manager_plugins import NotificationManager
+from click.testing import CliRunner
 
+from monitor.cli import cli
 from monitor.settings import Settings, SettingsError, load
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database
 from tests.delivering import Clock, logged, raise_claim, sender
 from tests.standins.smtp_server import MailServer
+from tests.test_as_sent import HOSTILE
+from tests.test_message import event
 from tests.test_store import NOW
-from workers.deliver.apprise import Apprise
+from workers.deliver.apprise import LOCAL, Apprise
+from workers.deliver.message import units
 from workers.deliver.schedule import WAITS
 
 BODY = json.dumps({"type": "test", "data": {"alert_id": "a_1", "endpoint": {"name": "chat"}}}).encode()
@@ -93,6 +99,21 @@ async def test_an_alert_arrives_as_a_message_and_a_failure_is_tried_again(databa
     assert "hush" not in str(logs) + str(delivery)
 
 
+async def test_a_hostile_post_arrives_within_what_the_chat_takes(chat: Chat) -> None:
+    """Mattermost's way, which can be pointed at any host."""
+    for quote in HOSTILE.values():
+        channel = Apprise(chat.endpoint(url=f"mmost://127.0.0.1:{chat.port}/3ccdd113474722377935511fc85d3dd4"), timeout_s=15)
+        try:
+            answer = await channel.send("msg_1", json.dumps(event(quote=quote)).encode(), NOW)
+        finally:
+            await channel.close()
+        text = chat.kept[-1]["text"]
+        assert answer.delivered, answer
+        assert 3_600 < units(text) <= 4_000
+        assert "@\u200beveryone" in text or "@" not in text
+    assert len(chat.kept) == len(HOSTILE)
+
+
 async def test_chat_messages_go_out_one_a_second_and_one_at_a_time(database: Database, clock: Clock, chat: Chat) -> None:
     for n in range(3):
         await raise_claim(database, n, "chat")
@@ -156,15 +177,55 @@ async def test_a_service_that_does_not_answer_is_ended_in_time_and_the_next_mess
         ("jsons://localhost:{port}/hush", "not public"),
         ("jsons://2130706433:{port}/hush", "not public"),
         ("mailtos://user:hush@127.0.0.1:{port}/?from=a@b.example&to=c@d.example&smtp=127.0.0.1", "not public"),
-        ("syslog://127.0.0.1:{port}/hush", ""),
+        ("syslog://", "this machine"),
+        ("SYSLOG://local0?hush", "this machine"),
+        ("dbus://", "this machine"),
+        ("gnome://", "this machine"),
+        ("windows://", "this machine"),
+        ("macosx://", "this machine"),
+        ("rsyslog://127.0.0.1:{port}/local7", "not public"),
+        ("rsyslog://8.8.8.8:{port}/local7", "neither HTTPS nor mail"),
+        ("irc://hush@127.0.0.1:{port}/channel", "not public"),
+        ("mqtt://hush@127.0.0.1:{port}/topic", ""),
         ("nonsense://hush", "no address of a service"),
     ],
 )
 async def test_a_private_address_is_refused(chat: Chat, url: str, said: str) -> None:
     answer = await sent(chat.endpoint(url=url.format(port=chat.port), allow_private=False))
-    assert (answer.delivered, chat.kept) == (False, []) or url.startswith("syslog://")
+    assert (answer.delivered, chat.kept) == (False, [])
     assert said in (answer.error or "")
     assert "hush" not in str(answer)
+
+
+def test_every_service_without_an_address_is_known_as_one_of_this_machine() -> None:
+    services = NotificationManager()
+    bare = {name for name in services.schemas() if "{schema}://" in services[name].templates}
+    assert bare == LOCAL
+
+
+async def test_the_helper_itself_lets_nothing_out_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the list of such services were not complete."""
+    monkeypatch.setattr("workers.deliver.apprise.LOCAL", frozenset())
+    answer = await sent(Endpoint(name="log", kind="apprise", url="syslog://"))
+    assert (answer.delivered, "this machine" in (answer.error or "")) == (False, True)
+
+
+def test_check_sends_a_chat_nothing_and_refuses_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.toml"
+    named = "".join(
+        f'[[endpoint]]\nname = "{name}"\nkind = "apprise"\nurl = "{url}"\n'
+        for name, url in (("desk", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"), ("log", "syslog://"))
+    )
+    file.write_text(f'data_dir = "{tmp_path}/var"\n{named}')
+    checked = CliRunner().invoke(cli, ["check", "--config", str(file)])
+    shown = {line.partition(": ")[0]: line for line in checked.output.splitlines()}
+    assert checked.exit_code == 1
+    assert "ok     endpoint desk" in shown
+    assert "allow_private" in shown["FAILED endpoint log"]
+
+
+async def test_with_leave_the_log_of_this_machine_takes_it() -> None:
+    assert (await sent(Endpoint(name="log", kind="apprise", url="syslog://", allow_private=True))).delivered
 
 
 async def test_the_proxy_of_the_environment_is_not_used(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,6 +263,17 @@ def changed(whole: bytes, *, revision: str = "", form: int = 1, damage: bool = F
     return packed(files)
 
 
+async def test_a_backup_that_the_disk_cannot_hold_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    config, file = tmp_path / "monitor.toml", tmp_path / "vast.tar.gz"
+    config.write_text('data_dir = "data"\n')
+    member = tarfile.TarInfo("stream.jsonl")
+    member.size = 10**15
+    file.write_bytes(gzip.compress(member.tobuf() + b"{}\n" * 1_000))
+    said = await refused(config, "restore", file)
+    assert f"{file} unpacks to more than the " in said
+    assert not list((tmp_path / "data").glob("*.restoring"))
+
+
 async def test_a_record_in_postgresql_is_backed_up_by_its_own_tools_after_the_stream(
     folders: tuple[Path, Path, Path], own_postgres: Postgres, redis_server: RedisServer, other_redis: RedisServer
 ) -> None:

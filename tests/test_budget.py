@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from monitor.cli import cli
 from monitor.events import MAX_BODY
+from monitor.ids import public_id
 from monitor.settings import Settings
 from monitor.settings.model import Alerts
 from monitor.store import Database, alerts, deliveries, digests, endpoints, outbox, parse_filters
@@ -25,7 +26,8 @@ from monitor.store.digests import DueDigest
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import endpoint_hour
-from monitor.words import AlertKind, encode, now_ms, public_id
+from monitor.times import now_ms
+from monitor.words import AlertKind, encode
 from tests import samples
 from tests.delivering import Clock, logged, sender
 from tests.receiver import SECRET, Receiver, status

@@ -19,16 +19,19 @@ from monitor.settings import Settings
 from monitor.settings.model import Alerts
 from monitor.store import Database, record
 from monitor.store.judged import Judged
+from monitor.times import now_ms
 from monitor.topic import load_topic
-from monitor.words import Post, now_ms
-from tests.campaign.campaign import plan, run
+from monitor.words import Post
+from tests.campaign import clock
+from tests.campaign.__main__ import KILLS, POSTS
+from tests.campaign.campaign import plan, run, shares
 from tests.campaign.checker import Verdict, check
-from tests.campaign.clock import LIBRARIES
 from tests.campaign.report import table
 from tests.campaign.talk import SPREADING, Talk, write_pack
 from tests.launcher import ROOT
 from tests.postgres import Postgres
 from tests.receiver import Receiver
+from tests.servers import BINARIES, RedisServer
 from workers.alert import drafts
 from workers.judgement import Judge
 
@@ -36,8 +39,6 @@ TALK = Talk(seed=3, posts=120, claims=6, sources=4)
 
 
 async def test_what_breaks_loses_nothing_doubles_nothing_and_keeps_the_order(tmp_path: Path, postgres_server: Postgres) -> None:
-    if not LIBRARIES:
-        pytest.skip("libfaketime is not installed (apt install faketime)")
     given = plan(seed=7, posts=600, kills=6, names=(), short=True)
     phases = await run(given, tmp_path / "campaign")
     assert [phase.fault.name for phase in phases if not phase.good] == [], table(phases)
@@ -52,6 +53,25 @@ def test_the_seed_decides_posts_and_the_order_of_faults() -> None:
     assert set(one.faults) == set(other.faults)
     talks = [Talk(seed, 600, 30, 4).said for seed in (1, 1, 2)]
     assert talks[0] == talks[1] != talks[2]
+
+
+def test_without_libfaketime_only_the_clocks_that_jump_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "LIBRARIES", ["libfaketimeMT.so.1"])
+    all_of_them = plan(seed=7, posts=600, kills=6, names=(), short=True).faults
+    monkeypatch.setattr(clock, "LIBRARIES", [])
+    without = plan(seed=7, posts=600, kills=6, names=(), short=True).faults
+    assert {fault.name for fault in all_of_them} - {fault.name for fault in without} == {"clock-jumps"}
+    with pytest.raises(ValueError, match="apt install faketime"):
+        plan(seed=7, posts=600, kills=6, names=("clock-jumps",), short=True)
+
+
+def test_twenty_thousand_posts_and_two_hundred_kills_are_for_many_processes() -> None:
+    given = plan(seed=7, posts=POSTS, kills=KILLS, names=(), short=False)
+    shared = shares(given)
+    assert (sum(posts for posts, _ in shared.values()), sum(kills for _, kills in shared.values())) == (POSTS, KILLS)
+    of_many = [some for kind, some in shared.items() if kind != "alone"]
+    assert sum(posts for posts, _ in of_many) >= 20_000
+    assert sum(kills for _, kills in of_many) >= 200
 
 
 @pytest.fixture
@@ -97,6 +117,10 @@ async def looked_at(file: Path, receipts: Path) -> Verdict:
     return await check(f"sqlite://{file}", TALK, TALK.posts, receipts)
 
 
+# The table without its keys, which are what keeps a row from being there twice.
+LOOSE = "CREATE TABLE loose AS SELECT * FROM {0}; DROP TABLE {0}; ALTER TABLE loose RENAME TO {0};"
+
+
 async def test_the_checker_finds_nothing_where_all_is_well(survived: tuple[Path, Path]) -> None:
     verdict = await looked_at(*survived)
     assert (verdict.good, verdict.words, verdict.again, verdict.refused) == (True, [], 0, 0)
@@ -113,12 +137,14 @@ async def test_the_checker_finds_nothing_where_all_is_well(survived: tuple[Path,
         ("UPDATE delivery SET state = 'dead'", "deliveries given up"),
         ("UPDATE delivery SET webhook_id = webhook_id || 'x'", "alerts that never arrived"),
         ("UPDATE claim SET mentions = mentions + 1", "counts or claims that are not what was said"),
+        (LOOSE.format("mention") + "INSERT INTO mention SELECT * FROM mention LIMIT 1;", "posts stored twice"),
+        (LOOSE.format("alert") + "INSERT INTO alert SELECT * FROM alert LIMIT 1;", "alerts raised twice"),
     ],
 )
 async def test_the_checker_sees_what_is_wrong_in_the_database(survived: tuple[Path, Path], harm: str, said: str) -> None:
     file, _ = survived
     with sqlite3.connect(file) as plain:
-        plain.execute(harm)
+        plain.executescript(harm)
     verdict = await looked_at(*survived)
     assert not verdict.good
     assert any(said in words for words in verdict.words), verdict.words
@@ -134,6 +160,34 @@ async def test_the_checker_sees_what_arrived_late_never_or_twice(survived: tuple
     assert (await looked_at(*survived)).late_order
     receipts.write_text("\n".join(lines[1:]))
     assert (await looked_at(*survived)).unheard == 1
+
+
+async def test_the_checker_sees_an_alert_that_arrived_under_two_ids(survived: tuple[Path, Path]) -> None:
+    file, receipts = survived
+    with sqlite3.connect(file) as plain:
+        plain.executescript(
+            LOOSE.format("delivery")
+            + "INSERT INTO delivery SELECT * FROM delivery LIMIT 1;"
+            + "UPDATE delivery SET webhook_id = webhook_id || 'x' WHERE rowid = (SELECT MAX(rowid) FROM delivery);"
+        )
+    first = json.loads(receipts.read_text().splitlines()[0])
+    with receipts.open("a") as more:
+        more.write(json.dumps({**first, "webhook": first["webhook"] + "x"}) + "\n")
+    verdict = await looked_at(file, receipts)
+    assert not verdict.good
+    assert f"1 alerts under two ids: {first['alert']}" in verdict.words, verdict.words
+
+
+async def test_the_checker_sees_what_the_stream_set_aside(survived: tuple[Path, Path], redis_server: RedisServer) -> None:
+    file, receipts = survived
+    gone = RedisServer(BINARIES[0])  # as one whose place another took
+    asked = partial(check, f"sqlite://{file}", TALK, TALK.posts, receipts, [gone.ask, redis_server.ask], 2)
+    assert (await asked()).good
+    redis_server.ask("XADD", "exowatch:v1:{p1}:dead", "*", "d", "a post that was stored before, by another delivery")
+    verdict = await asked()
+    assert (verdict.good, verdict.dead, verdict.lost) == (False, 1, 0)
+    assert verdict.words == ["1 streams with posts that were set aside: 1 in exowatch:v1:{p1}:dead"]
+    gone.remove()
 
 
 def test_an_end_in_the_middle_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -142,9 +142,9 @@ HOSTILE = {
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts_of_any_length_do_not_run_away(unit: str) -> None:
     text = (unit * (MAX_TEXT // len(unit) + 1))[:MAX_TEXT]
-    started = time.perf_counter()
+    started = time.process_time()
     judgement = JUDGE.judge("1", text)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     holds(text, judgement)
     assert took < 15, f"{took:.2f} s: this does not grow with the length alone"
 

@@ -9,21 +9,22 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from monitor import words
 from monitor.cli import main
+from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Database, mentions, parse_filters, sources
 from monitor.store.judged import Judged
-from monitor.words import claim_id_of
 from tests.daemon_process import PATIENCE_S, ROOT, files, written
 from tests.launcher import launch
 from tests.postgres import Postgres
 from tests.samples import judged, occurrence, write, write_some
+
+__all__ = ["ESCAPES", "ROOT", "configured", "exowatch", "fill", "on_a_terminal"]  # what other tests of commands use
 
 ENDPOINT = """
 [[endpoint]]
@@ -109,8 +110,8 @@ def on_a_terminal(*arguments: str, columns: int = 100) -> str:
     """What a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     environ = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
-    command = [sys.executable, "-m", "monitor", *arguments]
-    with subprocess.Popen(command, stdout=theirs, cwd=ROOT, env=environ) as process:
+    with files("") as (given, _, err):
+        process = launch(arguments, given.fileno(), theirs, err.fileno(), environ)
         os.close(theirs)
         shown = b""
         try:
@@ -118,8 +119,8 @@ def on_a_terminal(*arguments: str, columns: int = 100) -> str:
                 shown += chunk
         except OSError:  # how a terminal says that the other side is gone
             pass
-    os.close(ours)
-    assert process.returncode == 0
+        os.close(ours)
+        assert process.wait_here(PATIENCE_S) == 0, written(err)
     return shown.decode()
 
 
@@ -166,7 +167,7 @@ def test_endpoints_are_listed_tested_and_redelivered(config: Path) -> None:
     found = json.loads(exowatch("endpoints", "deliveries", "--state", "pending", "--config", config, "--format", "json").stdout)
     assert [one["id"] for one in found["items"]] == [delivery_id]
     assert exowatch("endpoints", "redeliver", delivery_id, "--config", config).returncode == 0
-    for wrong in (("redeliver", "d_0"), ("test", "none")):
+    for wrong in (("redeliver", "d_0"), ("test", "none"), ("deliveries", "none")):
         answer = exowatch("endpoints", *wrong, "--config", config)
         assert (answer.returncode, answer.stderr.count("\n"), "Traceback" in answer.stderr) == (1, 1, False)
 
@@ -177,6 +178,7 @@ def test_endpoints_are_listed_tested_and_redelivered(config: Path) -> None:
         (("mentions", "--type", "nonsense"), 2, "skin_efficacy"),
         (("mentions", "--limit", "0"), 2, "1 to 500"),
         (("mentions", "--since", "soon"), 2, "24h"),
+        (("mentions", "--since", "24"), 2, "24h"),
         (("mentions", "--colour", "red"), 2, "--colour"),
         (("nonsense",), 2, "nonsense"),
         (("claims",), 1, "there is no database"),

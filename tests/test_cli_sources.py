@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.intake import pseudonyms_of
 from monitor.notices import News
+from monitor.pseudonyms import pseudonyms_of
 from monitor.settings import load
 from monitor.store import Database, coverage, mentions, news, sources
 from tests.api_server import serving
@@ -141,7 +141,7 @@ def test_a_person_is_forgotten_and_can_be_let_in_again(config: Path) -> None:
 
 def test_a_post_is_forgotten_by_its_address(config: Path) -> None:
     done = exowatch("forget", "https://example.org/a/", "--yes", "--config", config)
-    assert done.stdout.startswith("1 mentions of the post at that address erased")
+    assert done.stdout.startswith("1 mention of the post at that address erased")
     file = config.parent / "posts.jsonl"
     file.write_text(json.dumps({"platform": "reddit", "id": "a", "text": SAID}))
     assert "accepted 0" in exowatch("replay", file, "--config", config).stdout

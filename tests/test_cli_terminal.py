@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,15 @@ from typing import Any
 import pytest
 
 from monitor.cli.table import fit
+from monitor.ids import claim_id_of, public_id
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Signal, Stream
-from monitor.words import claim_id_of, public_id
+from tests.daemon_process import PATIENCE_S, files, written
+from tests.launcher import ROOT, launch
 from tests.samples import judged, occurrence, write
 from tests.servers import RedisServer
-from tests.test_cli_query import ROOT, configured, exowatch, on_a_terminal
+from tests.test_cli_query import configured, exowatch, on_a_terminal
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -60,10 +61,9 @@ def test_colours_are_for_terminals_that_want_them(config: Path, monkeypatch: pyt
 
 def complete(words: str, at: int) -> list[str]:
     environ = {**os.environ, "_EXOWATCH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(at)}
-    done = subprocess.run(
-        [sys.executable, "-m", "monitor"], env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
-    )
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    with files("") as (given, out, err):
+        launch((), given.fileno(), out.fileno(), err.fileno(), environ).wait_here(PATIENCE_S)
+        return [line.partition(",")[2] for line in written(out).splitlines()]
 
 
 def test_shells_complete_commands_options_and_values() -> None:

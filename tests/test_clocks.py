@@ -10,7 +10,7 @@ import pytest
 
 from monitor.settings import Settings
 from monitor.store import Database, deliveries, outbox
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.delivering import raise_claim, raise_more
 from tests.postgres import Postgres
 from tests.receiver import Receiver, held

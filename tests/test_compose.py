@@ -24,7 +24,7 @@ from monitor.cli import cli
 from monitor.daemon import STOP_WITHIN_S
 from tests.abuse import claim_of, post_of, quick_config
 from tests.daemon_process import PATIENCE_S, DaemonProcess, run_command, until
-from tests.postgres import Postgres, running_postgres
+from tests.postgres import QUICK, Postgres, running_postgres
 from tests.receiver import SECRET, Receiver
 from tests.servers import BINARIES
 
@@ -104,7 +104,7 @@ def postgres(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres
     port = str(place.ports["postgres"])
     monkeypatch.setenv("PGPORT", port)
     try:
-        with running_postgres("-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}") as cluster:
+        with running_postgres(*QUICK, "-c", "listen_addresses=127.0.0.1", "-c", f"port={port}") as cluster:
             monkeypatch.setenv("PATH", f"{cluster.binaries}:{os.environ['PATH']}")
             psql: list[str | Path] = [
                 cluster.binaries / "psql",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monitor.store import Database
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.standins.chat_server import ChatServer, answer, claim, completion, error
 from tests.standins.scripted import Reply
 from tests.test_openai_reader import JUDGE, OTHER, TOPIC, fallbacks, from_zero, judged

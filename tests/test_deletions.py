@@ -16,8 +16,10 @@ from monitor.collectors.verify import verify
 from monitor.deletions import Eraser
 from monitor.events import load_events
 from monitor.forgotten import ANY, Forgotten
-from monitor.intake import Intake, Offered, Pseudonyms
+from monitor.ids import stored_id
+from monitor.intake import Intake, Offered
 from monitor.notices import Gone
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Settings
 from monitor.settings.duties import DUTIES, Duty
 from monitor.settings.model import Endpoint
@@ -25,8 +27,9 @@ from monitor.store import Database, claims, forgetting, mentions, parse_filters,
 from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged
 from monitor.stream import Stream
+from monitor.times import now_ms
 from monitor.topic import load_topic
-from monitor.words import Claim, Mention, Post, now_ms, stored_id
+from monitor.words import Claim, Mention, Post
 from tests.receiver import SECRET
 from tests.samples import HOUR_MS, judged, occurrence, write
 

@@ -9,8 +9,9 @@ import structlog
 from prometheus_client.samples import Sample
 
 from monitor import telemetry
+from monitor.ids import claim_id_of
 from monitor.store import Database, deliveries, parse_filters
-from monitor.words import claim_id_of, parse_time
+from monitor.times import parse_time
 from tests.delivering import Clock, logged, number_of, raise_claim, raise_more, sender, state_of
 from tests.receiver import (
     OTHER_SECRET,

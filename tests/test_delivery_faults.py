@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from monitor.settings import Settings
+from monitor.settings import Endpoint, Settings
 from monitor.store import Database, deliveries
 from monitor.store.deliveries import Tried
 from tests.delivering import Clock, logged, raise_claim, raise_more, sender
@@ -122,7 +122,7 @@ async def test_senders_at_the_same_time_send_each_delivery_once(
 
 CHILD = """
 import asyncio, sys
-from monitor.settings import Settings
+from monitor.settings import Endpoint, Settings
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database
 from workers.deliver.sender import Sender
@@ -206,6 +206,41 @@ async def test_a_private_address_and_plain_http_are_refused(
     assert (delivery.state, attempt.status, receiver.kept) == ("pending", None, [])
     assert said in (attempt.error or "")
     assert "hush" not in str(logs) + str(attempt)
+
+
+async def test_a_name_whose_answer_changes_leads_no_attempt_inside(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every attempt looks the name up once, and connects to what it has checked."""
+    looks = [["8.8.8.8"], ["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::1"], ["64:ff9b:1::7f00:1"]]
+    asked, resolve = list[list[str]](), socket.getaddrinfo
+
+    def changing(host: Any, port: Any, *arguments: Any, **more: Any) -> Any:
+        if host != "changing.example":
+            return resolve(host, port, *arguments, **more)
+        asked.append(looks[len(asked)] if len(asked) < len(looks) else ["127.0.0.1"])
+        kinds = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(kinds[":" in one], socket.SOCK_STREAM, 6, "", (one, port)) for one in asked[-1]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
+    with socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.settimeout(0)
+        url = f"https://changing.example:{inside.getsockname()[1]}/hush"
+        endpoint = Endpoint(name="hook", kind="webhook", url=url, secret=[SECRET])
+        sending = sender(database, clock, endpoint, timeout_s=0.5)
+        await raise_claim(database, 1)
+        for wait in WAITS[: len(looks)]:
+            assert await sending.flush() == 1
+            clock.now += wait
+        with pytest.raises(BlockingIOError):
+            inside.accept()
+    assert asked == looks, "one look an attempt"
+    (delivery,) = await logged(database)
+    first, *others = [attempt.error or "" for attempt in delivery.attempts]
+    assert delivery.state == "pending"
+    assert first.startswith(("no answer within", "no connection to"))  # the public address was tried, and is not here
+    refused = "changing.example resolves to an address that is not public; set allow_private = true if that is meant"
+    assert others == [refused] * 4
 
 
 async def test_the_proxy_of_the_environment_is_not_used(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 import pytest
 import yaml
@@ -17,7 +21,7 @@ from monitor.api.guard import OPEN
 from monitor.cli import cli
 from monitor.daemon import STOP_WITHIN_S
 from monitor.settings import load
-from tests.daemon_process import running_daemon
+from tests.daemon_process import run_command, running_daemon
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -70,8 +74,8 @@ def test_the_unit_starts_a_command_with_settings_that_exist(tmp_path: Path, monk
 # Kubernetes
 
 
-def named(kind: str) -> dict[str, Any]:
-    (one,) = (one for one in OBJECTS if one["kind"] == kind)
+def named(kind: str, name: str = "exowatch") -> dict[str, Any]:
+    (one,) = (one for one in OBJECTS if (one["kind"], one["metadata"]["name"]) == (kind, name))
     return one
 
 
@@ -97,6 +101,7 @@ def test_each_role_has_a_deployment_with_a_command_that_exists() -> None:
     assert all(exists(role) for (role,) in roles)
     replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in DEPLOYMENTS}
     assert replicas["exowatch-collect"] == 2, "they share the sources out"
+    assert all(one["spec"]["strategy"] == {"type": "Recreate"} for one in DEPLOYMENTS), "old and new are not to be mixed"
 
 
 def test_the_settings_of_the_pods_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +147,55 @@ async def test_each_pod_gets_ready_with_its_command_and_environment(
         assert pod.address or not lives(deployment)
 
 
+async def test_a_login_at_one_pod_is_known_to_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str, sqlite_with_tables: Path
+) -> None:
+    monkeypatch.setenv("EXOWATCH_REDIS__URL", redis_url)
+    monkeypatch.setenv("EXOWATCH_STORE__URL", f"sqlite:///{shutil.copy(sqlite_with_tables, tmp_path)}")
+    serve = DEPLOYMENTS[-1]
+    assert serve["spec"]["replicas"] == 2
+    (mount,) = (one for one in container_of(serve)["volumeMounts"] if one["name"] == "logins")
+    (volume,) = (one for one in serve["spec"]["template"]["spec"]["volumes"] if one["name"] == "logins")
+    assert mount["mountPath"] == "/data/login.key", "where a pod looks for it"
+    assert mount["subPath"] in named("Secret", volume["secret"]["secretName"])["stringData"]
+    key, token = secrets.token_hex(32), "a-token-of-a-reader"
+    pods = []
+    for name in ("one", "two"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        mounted = tmp_path / name / "data" / mount["subPath"]
+        mounted.write_text(key)
+        mounted.chmod(volume["secret"]["defaultMode"])
+        config = tmp_path / name / "monitor.toml"
+        config.write_text(
+            'data_dir = "data"\n[api]\nport = 0\n'
+            f'[[token]]\nname = "ann"\nscopes = ["read"]\nhash = "sha256:{hashlib.sha256(token.encode()).hexdigest()}"\n'
+        )
+        pods.append(running_daemon(config, "serve"))
+    async with pods[0] as one, pods[1] as two, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as browser:
+        async with browser.post(one.address + "/login", data={"token": token}, allow_redirects=False) as answer:
+            cookies = {name: morsel.value for name, morsel in answer.cookies.items()}
+        for pod in (one, two):
+            async with browser.get(pod.address + "/api/v1/claims", cookies=cookies) as answer:
+                assert answer.status == 200, await answer.text()
+        async with browser.get(two.address + "/api/v1/claims") as answer:
+            assert answer.status == 401, "without it nobody is let in"
+
+
+async def test_the_job_makes_the_tables_with_its_command_and_environment(tmp_path: Path) -> None:
+    owner, job = yaml.safe_load_all((DEPLOY / "kubernetes-migrate.yaml").read_text(encoding="utf-8"))
+    container = container_of(job)
+    assert container["envFrom"] == [{"secretRef": {"name": owner["metadata"]["name"]}}]
+    assert set(owner["stringData"]) == {"EXOWATCH_STORE__URL"}
+    given = {one["name"]: one["value"] for one in container["env"]}
+    assert given.pop("EXOWATCH_DATA_DIR") in {one["mountPath"] for one in container["volumeMounts"]}
+    file = tmp_path / "store.sqlite"
+    here = {"EXOWATCH_DATA_DIR": str(tmp_path / "data"), "EXOWATCH_STORE__URL": f"sqlite:///{file}"}
+    status, out, err = await run_command(*container["args"], **given, **here)
+    assert status == 0, out + err
+    with sqlite3.connect(file) as plain:
+        assert plain.execute("SELECT COUNT(*) FROM mention").fetchone() == (0,)
+
+
 def test_the_pods_fit_the_image_and_each_other() -> None:
     for deployment in DEPLOYMENTS:
         pod, container = deployment["spec"]["template"]["spec"], container_of(deployment)
@@ -152,8 +206,8 @@ def test_the_pods_fit_the_image_and_each_other() -> None:
         assert pod["terminationGracePeriodSeconds"] > STOP_WITHIN_S
         assert {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in pod["volumes"]}
         assert container["securityContext"]["readOnlyRootFilesystem"]
-        (secrets,) = container["envFrom"]
-        assert secrets["secretRef"]["name"] == named("Secret")["metadata"]["name"]
+        (environment,) = container["envFrom"]
+        assert environment["secretRef"]["name"] == named("Secret")["metadata"]["name"]
     serve = container_of(DEPLOYMENTS[-1])
     (port,) = serve["ports"]
     assert f"EXPOSE {port['containerPort']}" in IMAGE

@@ -93,3 +93,23 @@ def test_every_setting_of_a_source_stands_in_the_table_for_its_kind(kind: str) -
     own = KINDS[kind].model_fields.keys() - SourceSection.model_fields.keys()
     assert own <= known
     assert f"`{kind}`" in (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+
+
+def test_the_architecture_names_paths_that_are_there_and_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:monitor|workers|config|tests|docs)/[\w./-]*)`", page))
+    assert len(named) > 60
+    for path in named:
+        assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), path
+    for package in (
+        file.parent.relative_to(ROOT) for wing in ("monitor", "workers") for file in ROOT.glob(f"{wing}/**/__init__.py")
+    ):
+        assert any(path.startswith(f"{package}/") for path in named), f"{package}: say in docs/architecture.md where it comes in"
+
+
+@pytest.mark.parametrize("index", ["docs/README.md", "docs/decisions/README.md"])
+def test_an_index_leaves_no_page_out(index: str) -> None:
+    folder = (ROOT / index).parent
+    listed = {target.partition("#")[0].removesuffix("README.md").rstrip("/") for target in _LINK.findall(_prose(ROOT / index))}
+    there = {one.name for one in folder.iterdir() if one.is_dir() or one.suffix == ".md"} - {"README.md"}
+    assert there <= listed, there - listed

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import insert, select, update
 
+from monitor.ids import claim_id_of, public_id
 from monitor.settings import Settings
 from monitor.store import Database, reviews
 from monitor.store.dry_run import DryRun, dry_run
@@ -15,7 +16,7 @@ from monitor.store.outbox import new_number
 from monitor.store.tables import alert, claim, mention_watch
 from monitor.store.tables import mention as mention_table
 from monitor.store.tables import occurrence as occurrence_table
-from monitor.words import claim_id_of, now_ms, public_id
+from monitor.times import now_ms
 from tests.api_server import ENDPOINT
 from tests.samples import judged, occurrence, write
 from tests.test_explain import reviewed

@@ -15,8 +15,9 @@ from monitor.collectors.mastodon_statuses import status_of
 from monitor.collectors.reddit import post_of
 from monitor.deletions import Eraser
 from monitor.edits import Record
-from monitor.intake import Intake, Offered, Pseudonyms
+from monitor.intake import Intake, Offered
 from monitor.notices import Gone
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream

@@ -14,7 +14,8 @@ from monitor.store import Database, alerts, digests, outbox, parse_filters
 from monitor.store.budgets import SETTLE_MS
 from monitor.store.outbox import AlertDraft
 from monitor.store.recipients import recipients
-from monitor.words import AlertKind, parse_time
+from monitor.times import parse_time
+from monitor.words import AlertKind
 from tests.delivering import Clock, logged, raise_claim, sender
 from tests.receiver import SECRET, Receiver, status
 from workers.deliver import pace

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import update
 
 from monitor.events import MAX_BODY, compose, load_events
+from monitor.ids import stored_id
 from monitor.store import Database, alerts, mentions, outbox, parse_filters, texts
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import mention as mention_table
-from monitor.words import Evidence, Post, encode, stored_id
+from monitor.words import Evidence, Post, encode
 from tests.test_store import carries, judged, post, write
 
 TEXT = "Great news: FDA approved exosomes!"

@@ -14,8 +14,9 @@ from monitor.collectors import kind_of, open_collector
 from monitor.collectors.budget import Budgets
 from monitor.collectors.run import SourceWatch
 from monitor.events import load_events
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
 from monitor.notices import News
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings.model import Endpoint
 from monitor.settings.sources import KINDS
 from monitor.settings.sources.clinicaltrials import ClinicalTrialsSource

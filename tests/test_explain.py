@@ -12,13 +12,15 @@ from sqlalchemy import func, insert, select, update
 
 from monitor.explain import Explanation, Present, Step, explain
 from monitor.explain.steps import at
+from monitor.ids import claim_id_of, stored_id
 from monitor.settings import Settings
 from monitor.store import Database, deliveries, endpoints, reviews, texts
+from monitor.store.budgets import hour_of
 from monitor.store.deliveries import Tried
 from monitor.store.facts import facts
 from monitor.store.judged import Judged
 from monitor.store.tables import alert, delivery, digest_item, mention, review
-from monitor.words import claim_id_of, now_ms, rfc3339, stored_id
+from monitor.times import now_ms, rfc3339
 from tests.api_server import ENDPOINT
 from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts
@@ -302,7 +304,12 @@ async def test_an_alert_that_a_digest_told_of_is_delivered_with_it(database: Dat
     alert_id = (await why(database, "reddit:a", rules)).alerts[0]
     number = (stored_id("a", alert_id) or 0) + 1
     async with database.write() as connection:
-        told = {"kind": "digest", "dedupe_key": "digest:law:0", "created_ms": number >> 21, "summary": "1 alert."}
+        told = {
+            "kind": "digest",
+            "dedupe_key": f"digest:law:{hour_of(number >> 21)}",
+            "created_ms": number >> 21,
+            "summary": "1 alert.",
+        }
         await connection.execute(insert(alert).values(id=number, subject={"items": [{"id": alert_id}]}, **told))
         sent = {"webhook_id": "msg_1", "state": "delivered", "next_ms": 0}
         await connection.execute(insert(delivery).values(id=1, alert_id=number, endpoint="law", **sent))

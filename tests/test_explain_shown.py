@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.settings import Settings, load
 from monitor.store import Database
 from monitor.topic import load_topic
-from monitor.words import claim_id_of
 from tests.api_server import serving
 from tests.daemon_process import running_daemon
 from tests.samples import judged, occurrence, write, write_some

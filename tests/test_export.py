@@ -20,9 +20,10 @@ import pytest
 from monitor.api import exports
 from monitor.export import pages, rows, writer
 from monitor.export.cells import csv_cell
+from monitor.extras import not_installed
+from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Database, Filters
-from monitor.words import claim_id_of
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write, write_some
 from tests.test_cli_query import configured, exowatch, on_a_terminal
@@ -196,7 +197,7 @@ def test_in_a_pipe_there_is_the_file_and_nothing_else(config: Path) -> None:
     assert [row["platform_id"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["b"]
     for wrong, says in (
         (("things",), "mentions"),
-        (("alerts", "--state", "open"), "--state"),
+        (("mentions", "--state", "open"), "--state"),
         (("claims", "--limit", "1"), "--limit"),
     ):
         done = exowatch("export", *wrong, "--config", config)
@@ -206,7 +207,7 @@ def test_in_a_pipe_there_is_the_file_and_nothing_else(config: Path) -> None:
 def test_without_pyarrow_one_sentence_says_what_to_install(config: Path, tmp_path: Path) -> None:
     block = "import sys; sys.modules['pyarrow'] = None; from monitor.cli import main; main()"
     process = asyncio.run(_run(sys.executable, "-c", block, "export", "alerts", "--format", "parquet", "--config", str(config)))
-    assert process == (1, 'exowatch: Parquet needs pyarrow, which is not installed: pip install "exowatch[parquet]"\n')
+    assert process == (1, f"exowatch: {not_installed('Parquet needs pyarrow')}\n")
 
 
 async def _run(*command: str) -> tuple[int | None, str]:

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, sources
-from monitor.words import claim_id_of
 from tests.api_server import Api, serving
 from tests.samples import judged, occurrence, write, write_some
 

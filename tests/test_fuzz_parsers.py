@@ -16,6 +16,7 @@ from monitor.topic import TopicError
 from monitor.topic.errors import MAX_FILE, MAX_YAML, parse_yaml, read_text
 from tests.fuzz.parsers import PARSERS, try_one
 from tests.fuzz.platforms import PLATFORMS, platform
+from tests.test_second_topic import PACK
 
 TRIES = 300
 POLLS = 60
@@ -67,6 +68,8 @@ def test_what_was_found_once(tmp_path: Path) -> None:
         "not UTF-8; nothing after it is read"
     ]
     assert seconds(10**400) is None
+    claims = PACK["lexicon/claims/composition.yaml"].partition("sure:")[0]
+    PARSERS["topic packs"].parse(f"lexicon/claims/composition.yaml\n{claims}sure:".encode())
     for body in (b'{"hits": "\xff"}', b"\xff"):
         with pytest.raises(SourceError, match="instead of data"):
             read_json(Answer(status=200, headers={}, body=body, url="http://x.test/"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.ids import claim_id_of, stored_id
 from monitor.store import Database, inbox, overview, parse_filters, reviews
 from monitor.store.inbox import InboxError, Task
-from monitor.words import claim_id_of, now_ms, stored_id
+from monitor.times import now_ms
 from tests.samples import HOUR_MS, judged, occurrence, write, write_some
 
 APPROVED, SAFE = claim_id_of("approved"), claim_id_of("safe")
@@ -15,7 +16,7 @@ DAY_MS = 24 * HOUR_MS
 
 async def tasks(database: Database, **wanted: list[str]) -> list[Task]:
     async with database.read() as connection:
-        return (await inbox.page(connection, parse_filters({}), **wanted)).items
+        return (await inbox.page(connection, parse_filters(wanted, "alerts"))).items
 
 
 async def handle(database: Database, claim_id: str, action: inbox.Handling, by: str, **more: str) -> Task | None:
@@ -31,11 +32,11 @@ async def test_an_alert_is_open_and_nobodys_until_somebody_says_otherwise(databa
     assert [(one.state, one.assignee, one.handled) for one in await tasks(database)] == [("open", None, ())] * 2
     await handle(database, APPROVED, "assign", "ann", assignee="ben", note="you know them")
     await handle(database, SAFE, "done", "ann")
-    assert [one.claim_id for one in await tasks(database, states=["open"])] == [APPROVED]
-    assert [one.claim_id for one in await tasks(database, states=["done"])] == [SAFE]
-    assert [one.claim_id for one in await tasks(database, assignees=["ben"])] == [APPROVED]
-    assert [one.claim_id for one in await tasks(database, assignees=[""])] == [SAFE]
-    assert [one.claim_id for one in await tasks(database, kinds=["safety.signal"])] == []
+    assert [one.claim_id for one in await tasks(database, state=["open"])] == [APPROVED]
+    assert [one.claim_id for one in await tasks(database, state=["done"])] == [SAFE]
+    assert [one.claim_id for one in await tasks(database, assignee=["ben"])] == [APPROVED]
+    assert [one.claim_id for one in await tasks(database, assignee=["nobody"])] == [SAFE]
+    assert [one.claim_id for one in await tasks(database, kind=["safety.signal"])] == []
     async with database.read() as connection:
         assert await inbox.count_open(connection) == 1
         assert await inbox.people(connection) == ["ben"]

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.collectors import access_to, open_collector
-from monitor.collectors.base import Batch, Collector, Verifies
+from monitor.collectors.base import Collector, Verifies
 from monitor.collectors.budget import Budgets
 from monitor.collectors.instagram_api import media_post, usage
 from monitor.settings.sources.instagram import InstagramSource
@@ -20,7 +20,7 @@ from monitor.stream import Stream
 from tests.servers import RedisServer
 from tests.standins.instagram_server import TOKEN, USER, InstagramServer, error
 from tests.standins.interrupted import interrupted
-from tests.standins.polling import fails, heard, poll, texts
+from tests.standins.polling import fails, heard, ids_of, poll, texts
 from tests.standins.scripted import Reply
 
 DAY_MS = 86_400_000
@@ -43,10 +43,6 @@ async def collector(site: InstagramServer) -> AsyncIterator[Collector]:
 def source(site: InstagramServer, **more: Any) -> InstagramSource:
     values = {"kind": "instagram", "name": "ig", "hashtags": ["#Serum"], "user_id": USER, "access_token": TOKEN}
     return InstagramSource(**(values | {"base_url": site.origin} | more))
-
-
-def ids_of(batches: list[Batch]) -> list[str]:
-    return [post.id for batch in batches for post in batch.posts]
 
 
 async def test_recent_and_top_media_become_posts(site: InstagramServer, collector: Collector) -> None:

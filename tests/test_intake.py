@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from monitor.intake import Intake, Offered, PostError, Pseudonyms, PseudonymsError, bounded, post_from, pseudonyms_of
+from monitor.intake import Intake, Offered, PostError, bounded, post_from
+from monitor.pseudonyms import Pseudonyms, PseudonymsError, pseudonyms_of
 from monitor.settings import Settings, load
 from monitor.stream import Stream
-from monitor.stream.said import MOST_CHANGES
+from monitor.stream.sayings import MOST_CHANGES
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
 

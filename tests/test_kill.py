@@ -12,14 +12,15 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.checker import check, embedded_url, leases_over
+from monitor.embedded.places import read_state
+from tests.checker import check, embedded_url, leases_over, rests_over
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
 from tests.receiver import Receiver
 from tests.test_roles import write_config
 
 POSTS = 5_000
 CLAIMS = 50
-KILLS_OF_PARTS, KILLS_OF_ALL = 20, 10
+KILLS_OF_PARTS, KILLS_OF_ALL = 21, 9
 
 
 def posts() -> list[dict[str, str]]:
@@ -53,9 +54,9 @@ async def test_workers_and_senders_killed_while_posts_come(tmp_path: Path, redis
         await asyncio.gather(*(part.start() for part in parts))
         replaying = asyncio.create_task(run_command("--config", str(config), "replay", str(file)))
         restarts: dict[DaemonProcess, asyncio.Task[None]] = {}
-        for number in range(KILLS_OF_PARTS):
+        victims = dice.sample(parts * (KILLS_OF_PARTS // len(parts)), KILLS_OF_PARTS)
+        for number, victim in enumerate(victims):
             await server.post("/mentions", posted[number::KILLS_OF_PARTS])
-            victim = dice.choice(parts)
             if victim in restarts:
                 await restarts[victim]
             await asyncio.sleep(dice.random() * 0.1)
@@ -64,7 +65,7 @@ async def test_workers_and_senders_killed_while_posts_come(tmp_path: Path, redis
         await asyncio.gather(*restarts.values())
         status, out, err = await replaying
         assert (status, out) == (0, f"accepted {len(replayed)}, duplicates 0, unmatched 0\n"), err
-        await until_settled(server, store_url)
+        await until_settled(server, store_url, Path(redis_url.removeprefix("unix://")))
     await check(store_url, OFFERED, receiver.kept)
 
 
@@ -79,14 +80,17 @@ async def test_the_whole_daemon_killed_with_its_redis_server(tmp_path: Path) -> 
             for number in range(KILLS_OF_ALL):
                 offering = asyncio.create_task(offer(daemon, posts()[number::KILLS_OF_ALL]))
                 await asyncio.sleep(dice.random() * 0.5)
-                server = json.loads((data_dir / "redis" / "server.json").read_text())["pid"]
-                killed = [daemon.kill] if dice.random() < 0.3 else [daemon.kill, lambda pid=server: _kill(pid)]
+                state = read_state(data_dir / "redis")
+                assert state
+                killed = [daemon.kill] if dice.random() < 0.3 else [daemon.kill, lambda pid=state.pid: _kill(pid)]
                 dice.shuffle(killed)
                 for kill in killed:
                     await kill()
                 await daemon.start()
                 await offering
-            await until_settled(daemon, embedded_url(data_dir))
+            state = read_state(data_dir / "redis")
+            assert state
+            await until_settled(daemon, embedded_url(data_dir), Path(state.socket))
         finally:
             status = await daemon.stop()
         assert status == 0
@@ -107,7 +111,8 @@ async def offer(daemon: DaemonProcess, waiting: list[dict[str, str]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until_settled(server: DaemonProcess, store_url: str) -> None:
+async def until_settled(server: DaemonProcess, store_url: str, redis_socket: Path) -> None:
+    rests_over(redis_socket)
     await server.until("/stats?bucket=day", lambda stats: sum(day["mentions"] for day in stats["buckets"]) >= POSTS)
     await leases_over(store_url)
     await server.until("/endpoints", lambda page: page["items"][0]["pending"] == 0)

@@ -16,8 +16,9 @@ import pytest
 
 from monitor.collectors.base import Batch, Gap
 from monitor.collectors.publish import Publisher
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
 from monitor.leasing import Lease
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import FeedSource, load
 from monitor.store import Database, sources
 from monitor.stream import LeaseLost, Stream

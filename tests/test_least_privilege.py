@@ -16,7 +16,7 @@ from redis.exceptions import NoPermissionError
 
 from monitor.stream import Item, Signal, Stream, StreamError
 from monitor.stream.buckets import Spending
-from monitor.stream.said import Saying
+from monitor.stream.sayings import Saying
 from tests.abuse import one_sentence
 from tests.daemon_process import run_command, running_daemon
 from tests.postgres import Postgres

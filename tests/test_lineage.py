@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from sqlalchemy import delete
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, parse_filters, reviews
 from monitor.store.detail import ClaimDetail, find
 from monitor.store.judged import Judged
 from monitor.store.tables import mention_text
-from monitor.words import claim_id_of
 from tests.samples import judged, occurrence, write
 
 CLAIM = claim_id_of("approved")

@@ -13,7 +13,8 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 
 from monitor.cli.assistant import MAX_TEXT, NOTICE
-from monitor.words import claim_id_of
+from monitor.extras import not_installed
+from monitor.ids import claim_id_of
 from tests.samples import judged, occurrence
 from tests.test_cli_query import ROOT, configured, exowatch, fill
 
@@ -116,7 +117,7 @@ def test_without_a_database_or_the_sdk_one_sentence_says_what_to_do(tmp_path: Pa
     done = exowatch("mcp", "--config", config)
     assert (done.returncode, done.stdout, done.stderr.count("\n"), "exowatch run" in done.stderr) == (1, "", 1, True)
     process = asyncio.run(_without_sdk(str(config)))
-    assert process == (1, 'exowatch: MCP needs its SDK, which is not installed: pip install "exowatch[mcp]"\n')
+    assert process == (1, f"exowatch: {not_installed('MCP needs its SDK')}\n")
 
 
 async def _without_sdk(config: str) -> tuple[int | None, str]:

@@ -58,11 +58,17 @@ def test_every_kind_has_a_message(kind: Any) -> None:
         "mail me@evil.example",
         "https://evil.example",
         "www.evil.example",
+        "evil.example.com/x",
+        "evil。example",
+        "t.me/evil",
+        "/start",
+        "#channel",
     ],
 )
 def test_nobody_is_mentioned_and_nothing_in_a_quote_is_a_link(hostile: str) -> None:
     made = event(quote=f"look {hostile} !")
     made["data"]["claim"]["claim"] = f"It is {hostile}."
+    made["data"]["evidence"] = []
     made["data"]["mention"]["platform"] = hostile
     made["data"]["mention"]["url"] = f"https://x.example/{hostile}"
     message = compose(made, Room())
@@ -70,9 +76,19 @@ def test_nobody_is_mentioned_and_nothing_in_a_quote_is_a_link(hostile: str) -> N
     (shown_link,) = [line for line in shown.splitlines() if line.startswith("Link: ")]
     for sign in ("@", "<", ">", "](", "＠", "|"):
         assert sign not in shown_link
-    for sign in ("@e", "@h", "＠c", "<!", "<@", "<#", "<h", "](", "@evil", "://evil", "www.e"):
+    for sign in ("@e", "@h", "＠c", "<!", "<@", "<#", "<h", "](", "://evil", ".e", ".c", "。e", ".m", " /s", "#c"):
         assert sign not in shown.replace(shown_link, ""), sign
     assert hostile in shown.replace("\u200b", "").replace("%40", "@"), "it can still be read"
+
+
+def test_a_number_can_be_read_and_our_own_links_stay_links() -> None:
+    quote = "It costs 3.5 dollars, e.g. at U.S. clinics... see evil.example."
+    body = compose(event(quote=quote), Room()).body
+    assert quote in body.replace("\u200b", "")
+    assert "\nLink: https://www.reddit.com/r/SkincareAddiction/comments/abc123/\n" in body
+    assert body.splitlines()[4] == "Source: Agency A: notice to consumers, 2026 https://agency.example/notice"
+    cited = event(evidence=[{"citation": "fda.gov, a notice to @all", "url": "https://fda.gov/x"}])
+    assert "Source: fda.gov, a notice to @\u200ball https://fda.gov/x" in compose(cited, Room()).body
 
 
 def test_a_text_is_one_line_without_anything_that_steers() -> None:
@@ -95,7 +111,7 @@ def test_a_link_holds_nothing_that_ends_or_mentions(url: str | None, shown: str)
 @pytest.mark.parametrize("body", [140, 160, 240, 400, 1_000, 2_000, 4_096])
 @pytest.mark.parametrize("title", [0, 20, 250])
 @pytest.mark.parametrize("lines", [0, 3, 8])
-@pytest.mark.parametrize("quote", ["word " * 3_000, "<&>" * 4_000, "엑소좀 " * 2_000])
+@pytest.mark.parametrize("quote", ["word " * 3_000, "<&>" * 4_000, "엑소좀 " * 2_000, "👩‍🔬" * 2_000])
 def test_a_message_fits_with_its_signs_escaped(body: int, title: int, lines: int, quote: str) -> None:
     message = compose(event(quote=quote), Room(title=title, body=body, lines=lines))
     whole = message.body if title else message.title + "\r\n" + message.body

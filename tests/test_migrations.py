@@ -59,6 +59,7 @@ _PUSHED = (
     ";\nINSERT INTO websub (token, source, hub, topic, callback, private, secret, state, next_ms)"
     " VALUES ('t', 's', 'h', 'f', 'c', false, 'x', 'asked', 5)"
 )
+_HELD = ";\nUPDATE endpoint SET held_until_ms = 9 WHERE name = 'hook'"
 _COVERED = """;
         INSERT INTO coverage (source, since_ms, until_ms) VALUES ('s', 5, 6)"""
 _NEWS = """;
@@ -83,6 +84,7 @@ ROWS = {
     "0008": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
     "0009": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED,
     "0010": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED + _PUSHED,
+    "0011": _FIRST + _SPENT + _REVIEWED + _IN_USE + _COVERED + _FAILING + _NEWS + _ASSIGNED + _PUSHED + _HELD,
 }
 _FTS5 = "INSERT INTO mention_search (rowid, words) VALUES (7, 'approved bread')"
 _WORDS = "'approved:1 bread:2'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 import aiohttp
@@ -42,6 +43,9 @@ PRIVATE = [
     "64:ff9b::127.0.0.1",
     "64:ff9b::a00:1",
     "64:ff9b:1::10.0.0.1",
+    "64:ff9b:1::8.8.8.8",
+    "64:ff9b:1:7f00:0:100:808:808",  # 127.0.0.1 as RFC 6052 has it for /48; the last bits look like 8.8.8.8
+    "::ffff:0:127.0.0.1",
     "100::1",
     "2001::1",
     "2001:db8::1",
@@ -57,6 +61,13 @@ PRIVATE = [
     "fec0::1",
     "ff02::1",
 ]
+# The IANA registries of special-purpose addresses, without those that are reachable from everywhere or carry an address (above).
+RANGES = (
+    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24",
+    "192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4",
+    "::/127 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001:1::/32 2001:2::/48 2001:3::/32 2001:4:112::/48 2001:10::/28 2001:20::/28",
+    "2001:30::/28 2001:db8::/32 3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8",
+)
 PUBLIC = [
     "1.1.1.1",
     "8.8.8.8",
@@ -75,6 +86,12 @@ PUBLIC = [
 @pytest.mark.parametrize("address", PRIVATE)
 def test_an_address_that_is_not_public_is_refused(address: str) -> None:
     assert not net.is_public(address)
+
+
+@pytest.mark.parametrize("written", " ".join(RANGES).split())
+def test_a_range_that_is_not_public_is_refused_from_end_to_end(written: str) -> None:
+    network = ipaddress.ip_network(written)
+    assert [str(one) for one in (network[0], network[-1], network[network.num_addresses // 2]) if net.is_public(str(one))] == []
 
 
 @pytest.mark.parametrize("address", PUBLIC)

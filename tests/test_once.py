@@ -16,7 +16,7 @@ from monitor.settings import load
 from monitor.stream import Item, Stream
 from monitor.topic import load_topic
 from monitor.words import Post
-from tests.checker import check, query
+from tests.checker import check, query, rests_over
 from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
 from tests.test_roles import write_config
@@ -87,6 +87,7 @@ async def test_each_new_claim_is_told_of_once(
             stack.push_async_callback(end, worker)
         await asyncio.gather(*(worker.start() for worker in workers))
         await offer_and_kill(stream, offered, workers, dice)
+        rests_over(Path(redis_url.removeprefix("unix://")))
         await until(lambda: _left(stream), lambda left: left == 0)
         await until(lambda: query(store_url, "SELECT COUNT(*) FROM delivery WHERE state <> 'delivered'"), lambda n: n == [(0,)])
         assert await stream.dead() == []

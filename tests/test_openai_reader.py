@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,7 +20,7 @@ from monitor.words import Judgement
 from tests.standins.chat_server import ChatServer, answer, claim, completion, error, json_reply
 from tests.standins.scripted import Reply
 from workers.judgement import Judge
-from workers.openai.client import REASONS
+from workers.openai.client import Reason
 from workers.openai.purse import Purse
 from workers.openai.reader import OpenAIReader
 from workers.reader import Given, Weighed
@@ -50,7 +50,7 @@ async def judged(reader: OpenAIReader, *texts: str) -> list[Judgement]:
 
 def fallbacks() -> dict[str, float]:
     """How often the local classifier judged instead, by reason, where it ever did."""
-    counted = {reason: telemetry.fallbacks.labels(reason)._value.get() for reason in REASONS}
+    counted = {reason: telemetry.fallbacks.labels(reason)._value.get() for reason in get_args(Reason)}
     return {reason: number for reason, number in counted.items() if number}
 
 

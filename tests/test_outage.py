@@ -10,12 +10,13 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from monitor.ids import stored_id
 from monitor.settings import Settings
 from monitor.store import Database, alerts, outbox, parse_filters
 from monitor.store.budgets import Recipient
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import attempt
-from monitor.words import AlertKind, stored_id
+from monitor.words import AlertKind
 from tests.delivering import Clock, sender, state_of
 from tests.receiver import SECRET, Receiver
 from tests.standins.lean_receiver import LeanReceiver

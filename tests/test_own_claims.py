@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from monitor.ids import claim_id_of, stored_id
 from monitor.store import Database, claims, mentions, parse_filters
 from monitor.store.judged import Judged
 from monitor.store.texts import erase_texts
 from monitor.topic import fold, load_topic
-from monitor.words import Mention, Wording, claim_id_of, stored_id
+from monitor.words import Mention, Wording
 from tests import test_plain_cases as plain
 from tests.samples import ENTRIES, judged, occurrence, write
 from workers.classify.learned import says_something

@@ -10,8 +10,8 @@ import pytest
 from monitor.api.pages.charts import bars
 from monitor.api.pages.forms import COOKIE
 from monitor.api.pages.marks import excerpts, pieces
+from monitor.ids import claim_id_of
 from monitor.store import Database
-from monitor.words import claim_id_of
 from tests.api_server import Api, serving
 from tests.samples import occurrence, write_some
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.notices import News
 from monitor.settings import Settings, hash_of, new_token
 from monitor.store import Database, coverage, deliveries, news, outbox, sources
-from monitor.words import claim_id_of, now_ms
+from monitor.times import now_ms
 from tests.api_server import Api, serving
 from tests.browser import NARROW, WIDE, opened_browser, window
 from tests.samples import HOUR_MS, write, write_some

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from monitor.cli import main
+from monitor.ids import claim_id_of
 from monitor.store import Database, alerts, claims, mentions, parse_filters, reviews
 from monitor.store.filters import number_range
 from monitor.topic import Topic, load_topic
-from monitor.words import Claim, Mention, claim_id_of
+from monitor.words import Claim, Mention
 from tests.daemon_process import ROOT
 from tests.packs import CURES_TEXT, FLOUR_TEXT, LEXICON, Judging, bread, verdict_of
 from tests.receiver import SECRET

@@ -12,11 +12,11 @@ import pytest
 from msgspec.structs import replace
 
 from monitor.cli import main
+from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.judged import Judged, Origin
 from monitor.topic import load_topic
-from monitor.words import claim_id_of
 from tests.samples import judged, occurrence, write
 from tests.test_cli_query import ROOT, exowatch
 from workers.judgement import Judge
@@ -139,7 +139,7 @@ def test_claims_are_listed_by_state_and_other_lists_do_not_know_it(shell: Shell)
 
     assert (ids("confirmed"), ids("dismissed"), ids("muted"), ids("open")) == ({APPROVED}, {SAFE}, {CURED}, set())
     assert ids("muted", "dismissed") == {SAFE, CURED}
-    for arguments in (("mentions", "--state", "open"), ("alerts", "--state", "open"), ("claims", "--state", "sleepy")):
+    for arguments in (("mentions", "--state", "open"), ("alerts", "--state", "confirmed"), ("claims", "--state", "sleepy")):
         assert shell.run(*arguments)[0] == 2
 
 
@@ -156,6 +156,24 @@ def test_a_merge_and_a_split_name_the_claim_that_holds_now(shell: Shell) -> None
     shown = shell.said("claim", APPROVED).partition("\nReviews\n")[2]
     assert f"merge from {CURED}" in shown
     assert f"split into {new}: m_" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("merge", SAFE), f"merge takes '{SAFE}' with an option: --into {SAFE}; see exowatch claim --help"),
+        (("split", "reddit:a"), "--mention reddit:a;"),
+        (("confirm", "reddit:a", "--note", "x"), "--mention reddit:a;"),
+        (("mute", "7d"), "--for 7d;"),
+        (("note", "seen on their site"), "--note 'seen on their site';"),
+        (("--why", "reddit:a"), "Invalid value for '[ACTION]': 'reddit:a' is not one of 'confirm', 'dismiss'"),
+    ],
+)
+def test_a_word_without_its_option_is_answered_with_the_option(shell: Shell, words: tuple[str, ...], says: str) -> None:
+    status, out, err = shell.run("claim", APPROVED, *words)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+    assert json.loads(shell.said("claim", APPROVED, "--format", "json"))["reviews"] == []
 
 
 def test_one_sees_how_and_why_occurrences_are_of_the_claim(shell: Shell) -> None:
@@ -292,4 +310,20 @@ def test_a_group_without_a_command_shows_its_help_and_names_that_nobody_watches_
     ]
     status, _, err = shell.run("claims", "--watch", "Nope")
     assert (status, err.count("\n"), "Nope is not on the watchlist" in err) == (0, 1, True)
+
+
+@pytest.mark.parametrize("listed", ["mentions", "claims", "alerts", "sources"])
+def test_a_source_and_a_claim_that_are_none_are_named_beside_the_empty_list(shell: Shell, listed: str) -> None:
+    with shell.config.open("a") as file:
+        file.write('[[source]]\nname = "box"\nkind = "folder"\npath = "in"\nplatform = "forum"\n')
+    status, out, err = shell.run(listed, "--source", "nosuch", "--claim", "c_x", "--format", "jsonl")
+    assert (status, out) == (0, "")
+    assert err.splitlines() == [
+        "exowatch: nosuch is no source; `exowatch sources` lists them",
+        "exowatch: c_x is no claim; `exowatch claims` lists them",
+    ]
+    assert shell.run(listed, "--source", "Box")[2] == "exowatch: Box is no source; did you mean box?\n"
+    shell.said(listed, "--source", "box")  # heard nothing yet
+    shell.said("claim", CURED, "merge", "--into", APPROVED)
+    shell.said(listed, "--source", "skincare", "--claim", CURED)  # brought by posts alone; merged into another
     assert "did you mean ASCE+?" in shell.run("claims", "--watch", "asce+")[2]

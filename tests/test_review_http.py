@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.store import Database
-from monitor.words import claim_id_of, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
 from tests.api_server import Api, serving
 from tests.samples import write_some
 from tests.test_api_live import take
@@ -111,7 +112,7 @@ async def test_claims_are_filtered_by_state_and_nothing_else_is(api: Api) -> Non
     assert await ids("state=muted") == [SAFE]
     assert await ids("state=open") == []
     assert await ids("state=muted&state=confirmed&type=safety") == [SAFE]
-    for path in ("claims?state=asleep", "mentions?state=open", "alerts?state=open", f"claims/{SAFE}?state=open"):
+    for path in ("claims?state=asleep", "mentions?state=open", "alerts?state=muted", f"claims/{SAFE}?state=open"):
         assert (await api.get(f"/api/v1/{path}"))[0] == 400, path
 
 

@@ -8,11 +8,13 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text as sql
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, alerts, claims, mentions, parse_filters, reviews
 from monitor.store.detail import find as detail_of
 from monitor.store.judged import Judged
 from monitor.store.reviews import ReviewError
-from monitor.words import Claim, Mention, claim_id_of, now_ms
+from monitor.times import now_ms
+from monitor.words import Claim, Mention
 from tests.samples import judged, occurrence, write
 
 APPROVED, CLEARED = claim_id_of("approved"), claim_id_of("cleared")

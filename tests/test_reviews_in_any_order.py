@@ -17,13 +17,14 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from monitor.ids import claim_id_of
 from monitor.settings.model import Alerts
 from monitor.store import Database, alerts, claims, mentions, parse_filters, rejudged, reviews, verdicts
+from monitor.store.conditions import NOVELTY
 from monitor.store.judged import Judged, Origin
 from monitor.store.rejudged import Reread
-from monitor.store.standing import NOVELTY
 from monitor.store.tables import alert, claim, mention
-from monitor.words import Claim, Mention, Occurrence, Verdict, claim_id_of
+from monitor.words import Claim, Mention, Occurrence, Verdict
 from tests.samples import asking, judged, occurrence, write
 from workers.alert import drafts
 

@@ -80,6 +80,8 @@ def test_secrets_come_from_the_environment_and_from_files_and_are_not_shown(
         ("[api]\nport = 70000", ["api.port", "65535"]),
         ('[redis]\nurl = "http://x"', ["redis.url", "redis://"]),
         ('[store]\nurl = "mysql://x"', ["store.url", "postgresql://"]),
+        ('[store]\nurl = "sqlite:/x"', ["store.url", "sqlite:///path"]),
+        ('[store]\nurl = "POSTGRESQL://u:hunter2@h/x"', ["store.url", "postgresql://"]),
         ('[privacy]\nauthors = "all"', ["privacy.authors", "pseudonym"]),
         ('[[source]]\nname = "a"\nkind = "fax"', ["source[0] (a)", "feed"]),
         ('[[source]]\nname = "a"\nkind = "feed"', ["source[0] (a).url", "missing"]),
@@ -190,3 +192,10 @@ def test_every_key_is_documented() -> None:
     for model in (*KINDS.values(), Endpoint, Token):
         for key in model.model_fields:
             assert key in named, f"{key} of {model.__name__} is not in docs/configuration.md"
+
+
+def test_a_variable_that_overrides_the_file_is_named_where_it_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXOWATCH_API__PORT", "eighty")
+    with pytest.raises(SettingsError) as caught:
+        settings(tmp_path, "[api]\nport = 8080\n")
+    assert str(caught.value).startswith("environment: EXOWATCH_API__PORT: api.port: ")

@@ -13,7 +13,8 @@ import pytest
 from monitor.collectors import run as run_module
 from monitor.collectors.base import Batch, SourceError
 from monitor.collectors.run import MAX_BACKOFF_S, MAX_RECONNECT_S, SETTLED_S, STREAM_PATIENCE_S, SourceWatch
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import FeedSource, Settings, load
 from monitor.store import Database, sources
 from monitor.stream import Stream

@@ -11,12 +11,14 @@ import pytest
 from monitor.collectors import run as run_module
 from monitor.collectors.base import Batch, Gap, SourceError, Span
 from monitor.collectors.run import DOWN_AFTER, SourceWatch
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import FeedSource, load
 from monitor.store import Database, coverage, parse_filters, sources
 from monitor.stream import Stream
+from monitor.times import now_ms
 from monitor.topic import load_topic
-from monitor.words import Coverage, Post, SourceStatus, decode_post, now_ms
+from monitor.words import Coverage, Post, SourceStatus, decode_post
 from tests.daemon_process import PATIENCE_S
 
 DAY = 86_400_000

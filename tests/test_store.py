@@ -10,13 +10,15 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Database, FilterError, StoreError, alerts, claims, mentions, outbox, parse_filters, record
 from monitor.store.budgets import Recipient
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft
 from monitor.store.tables import claim_author
-from monitor.words import Evidence, Judgement, Occurrence, Post, claim_id_of, now_ms
+from monitor.times import now_ms
+from monitor.words import Evidence, Judgement, Occurrence, Post
 from tests.postgres import Postgres
 from tests.samples import occurrence, origins_of
 
@@ -287,6 +289,9 @@ async def test_filters_of_one_kind_mean_or_and_different_kinds_and(database: Dat
         ({"typ": ["safety"]}, "typ"),
         ({"type": ["nonsense"]}, "skin_efficacy"),
         ({"since": ["yesterday"]}, "24h"),
+        ({"since": ["24"]}, "24h"),  # not the 24th second of 1970, which is "since ever"
+        ({"until": ["99999999.9"]}, "24h"),
+        ({"since": ["0000000000024"]}, "24h"),
         ({"limit": ["501"]}, "500"),
         ({"limit": ["-1"]}, "500"),
         ({"cursor": ["!!!"]}, "cursor"),

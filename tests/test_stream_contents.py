@@ -13,7 +13,7 @@ from monitor.moving import contents
 from monitor.stream import Item, Stream
 from monitor.stream.buckets import Spending
 from monitor.stream.keys import dead_key, mentions_key
-from monitor.stream.said import Saying
+from monitor.stream.sayings import Saying
 from tests.servers import BINARIES, RedisServer, every_redis
 from tests.streaming import reading
 

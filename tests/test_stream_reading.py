@@ -183,27 +183,42 @@ async def test_all_dead_are_replayed_page_by_page(stream: Stream, redis_server: 
         assert [entry.data for entry in await read_until(reader, 250)] == [item.data for item in items(250)]
 
 
-async def test_an_entry_that_kills_its_worker_comes_alone_and_dies_in_the_end(stream: Stream) -> None:
+async def test_an_entry_that_kills_its_worker_comes_alone_and_dies_in_the_end(
+    stream: Stream, redis_server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     await stream.publish(items(3))
     poison = b'{"n":1}'
     deliveries = []
-    for life in range(50):
+    while not await stream.dead():
         async with reading(stream) as reader:  # ends without a word, as a killed worker does
-            survived = True
-            while survived and (entries := await reader.read(10, 0)):
-                survived = all(entry.data != poison for entry in entries)
-                if survived:
-                    await reader.settle(entries)
-                elif life >= 2:
-                    assert len(entries) == 1
-                deliveries += [entry.deliveries for entry in entries if entry.data == poison]
-            if survived:
-                break
+            while entries := await reader.read(10, 0):
+                if killers := [entry for entry in entries if entry.data == poison]:
+                    deliveries.append(killers[0].deliveries)
+                    assert len(entries) == 1 or len(deliveries) < 3
+                    rested(redis_server, "worker-0", *killers)
+                    break
+                await reader.settle(entries)
     assert deliveries == list(range(1, ABANDONED_LIMIT + 1))
     (dead,) = await stream.dead()
     assert dead.data == poison
     assert "died or stalled" in dead.error
+    assert f"set aside, its worker died or stalled every time entry={dead.entry_id}" in capsys.readouterr().out
     assert (await stream.stats()).length == 0, "the others went on"
+
+
+async def test_a_worker_that_is_killed_in_quick_succession_buries_nothing(stream: Stream) -> None:
+    await stream.publish(items(5))
+    for _ in range(2 * ABANDONED_LIMIT):
+        async with reading(stream) as reader:
+            await reader.read(10, 0)
+    assert (await stream.stats()).dead == 0
+    async with reading(stream, claim_after_s=0.1) as reader:
+        entries = []
+        while len(entries) < 5:
+            entries += await reader.read(10, 0.1)
+            await reader.settle(entries)
+    assert {entry.deliveries for entry in entries} == {4}, "twice together, once alone, and again after a rest"
+    assert len({entry.id for entry in entries}) == 5
 
 
 async def test_a_slow_worker_cannot_fail_what_another_took_over(stream: Stream, redis_server: RedisServer) -> None:

@@ -15,7 +15,8 @@ from monitor.collectors.bluesky import BlueskyCollector
 from monitor.collectors.budget import Budgets
 from monitor.collectors.mastodon import MastodonStream
 from monitor.collectors.run import SourceWatch
-from monitor.intake import Intake, Pseudonyms
+from monitor.intake import Intake
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Settings, load
 from monitor.settings.sources import SourceSection
 from monitor.settings.sources.bluesky import BlueskySource

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from monitor.api.pages.strip import CELL_MS, CELLS, DAYS, drawn, strip
-from monitor.words import Coverage, CoverageGap, CoveredSpan, GapState, rfc3339
+from monitor.times import rfc3339
+from monitor.words import Coverage, CoverageGap, CoveredSpan, GapState
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000

@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
+from monitor.ids import claim_id_of
 from monitor.store import Database, alerts, claims, mentions, parse_filters, reviews
 from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out
 from monitor.store.reviews import ReviewError
 from monitor.store.tables import claim_author
-from monitor.words import claim_id_of
 from tests.samples import judged, occurrence, write
 from tests.test_reviews import APPROVED, CLEARED, DESK, LAW, approved, claim_of, cleared, listed, mention_of
 

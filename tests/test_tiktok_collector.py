@@ -17,23 +17,23 @@ from pydantic import ValidationError
 
 from monitor import retention
 from monitor.collectors import access_to, open_collector
-from monitor.collectors.base import Batch, Collector, SourceError, Verifies
+from monitor.collectors.base import Collector, SourceError, Verifies
 from monitor.collectors.budget import Budgets
 from monitor.collectors.tiktok_api import Window, comment_post, days_of, until_midnight, video_post
 from monitor.collectors.verify import verify
 from monitor.deletions import Eraser
-from monitor.intake import Pseudonyms
 from monitor.notices import Gone
+from monitor.pseudonyms import Pseudonyms
 from monitor.settings import Settings
 from monitor.settings.duties import DUTIES
 from monitor.settings.sources.tiktok import TikTokSource
 from monitor.store import Database, mentions
 from monitor.stream import Stream
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.samples import judged, write
 from tests.servers import RedisServer
 from tests.standins.interrupted import interrupted
-from tests.standins.polling import fails, heard, poll, texts
+from tests.standins.polling import fails, heard, ids_of, poll, texts
 from tests.standins.scripted import Reply
 from tests.standins.tiktok_server import CLIENT, COMMENTS, LOGIN, SECRET, VIDEOS, TikTokServer, error
 
@@ -58,10 +58,6 @@ async def collector(site: TikTokServer) -> AsyncIterator[Collector]:
 def source(site: TikTokServer, **more: Any) -> TikTokSource:
     values = {"kind": "tiktok", "name": "clips", "queries": ["serum"], "approved": True, "client_key": CLIENT}
     return TikTokSource(**(values | {"client_secret": SECRET, "base_url": site.origin} | more))
-
-
-def ids_of(batches: list[Batch]) -> list[str]:
-    return [post.id for batch in batches for post in batch.posts]
 
 
 def calls(site: TikTokServer, path: str, since: int = 0) -> int:

@@ -103,7 +103,7 @@ async def test_where_it_is_not_installed_one_sentence_says_how_to(tmp_path: Path
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delitem(sys.modules, "monitor.tracing_otel", raising=False)
     with (
-        pytest.raises(tracing.TracingError, match=r"exowatch\[otel\]"),
+        pytest.raises(tracing.TracingError, match=r"make extras"),
         tracing.exporting(Telemetry(otlp="http://127.0.0.1:4318"), "run"),
     ):
         pass

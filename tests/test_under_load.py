@@ -14,7 +14,7 @@ from monitor import retention
 from monitor.settings import Settings
 from monitor.store import Database, erase
 from monitor.stream import Item, Stream
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.daemon_process import run_command, running_daemon, until
 from tests.quick_pack import rules_alone
 from tests.samples import judged, write

@@ -13,6 +13,7 @@ from sqlalchemy import text as sql
 from structlog.testing import capture_logs
 
 from monitor.events import load_events
+from monitor.ids import claim_id_of, stored_id
 from monitor.settings.endpoint import Endpoint
 from monitor.store import (
     Database,
@@ -29,7 +30,7 @@ from monitor.store import (
 )
 from monitor.store.filters import number_range
 from monitor.topic import Topic
-from monitor.words import Claim, Mention, claim_id_of, stored_id
+from monitor.words import Claim, Mention
 from tests.packs import CURES_TEXT, FLOUR_TEXT, LEXICON, REGISTER, Judging, bread, verdict_of
 from tests.receiver import SECRET
 from workers.retell import hold_claims, keep_register

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.ids import claim_id_of
 from monitor.settings import Settings, SettingsError, load
 from monitor.settings.alerting import wants
 from monitor.settings.endpoint import Endpoint
@@ -22,7 +23,7 @@ from monitor.store.stats import stats
 from monitor.stream import Stream
 from monitor.topic import load_topic
 from monitor.topic.watchlist import Watched, Watchlist
-from monitor.words import Occurrence, claim_id_of
+from monitor.words import Occurrence
 from tests.abuse import post_of, write_config
 from tests.api_server import serving
 from tests.daemon_process import running_daemon

@@ -20,7 +20,7 @@ from monitor.collectors.feed import PUSHED_TIMES, FeedCollector, FeedState, read
 from monitor.collectors.websub import keep_subscribed, note_hub
 from monitor.settings import FeedSource, Settings
 from monitor.store import Database, websub
-from monitor.words import now_ms
+from monitor.times import now_ms
 from tests.api_server import Api, serving
 from tests.daemon_process import running_daemon
 from tests.standins.feed_server import FeedEntry, FeedServer

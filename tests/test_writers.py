@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from sqlalchemy import text as sql
 
+from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Connection, Database, StoreUnavailable, record, reviews
 from monitor.store.judged import Judged
-from monitor.words import claim_id_of
 from tests.checker import ALERTS, check_record, query
 from tests.postgres import Postgres
 from tests.samples import judged, occurrence, write

@@ -15,14 +15,14 @@ import pytest
 from pydantic import ValidationError
 
 from monitor.collectors import access_to, open_collector
-from monitor.collectors.base import Batch, Collector, SourceError, Verifies
+from monitor.collectors.base import Collector, SourceError, Verifies
 from monitor.collectors.budget import Budgets
 from monitor.collectors.x_api import post_of
 from monitor.settings.sources.x import XSource
 from monitor.stream import Stream
 from tests.servers import RedisServer
 from tests.standins.interrupted import interrupted
-from tests.standins.polling import fails, heard, poll, texts
+from tests.standins.polling import fails, heard, ids_of, poll, texts
 from tests.standins.scripted import Reply
 from tests.standins.x_server import LOOKUP, TOKEN, XServer, problem
 
@@ -53,10 +53,6 @@ async def budgets(redis_server: RedisServer) -> AsyncIterator[Budgets]:
 def source(site: XServer, **more: Any) -> XSource:
     values = {"kind": "x", "name": "ex", "queries": ["serum"], "bearer_token": TOKEN, "base_url": site.origin}
     return XSource(**(values | more))
-
-
-def ids_of(batches: list[Batch]) -> list[str]:
-    return [post.id for batch in batches for post in batch.posts]
 
 
 def since(cursor: str | None, age: float, query: str = "serum") -> str:

@@ -1,1 +1,1 @@
-"""Makes the model that a topic pack ships, from labelled posts: `make train`. Nothing of the program imports it."""
+"""Makes the model that a topic pack ships, from labelled posts: `make train`; nothing of the program imports it."""

@@ -1,1 +1,1 @@
-"""What happens to a mention, in order: classify, identify, judge, alert, store, deliver."""
+"""What happens to a mention, in order: classify, identify, judge, alert, record, deliver."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from monitor.ids import claim_id_of
 from monitor.topic import Proposition
-from monitor.words import claim_id_of
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from monitor import telemetry, tracing
+from monitor.ids import public_id
 from monitor.pause import pause
 from monitor.settings import Settings
 from monitor.store import Database, StoreUnavailable, record
@@ -21,7 +22,7 @@ from monitor.store.record import Recorded
 from monitor.stream import CLAIM_AFTER_S, Entry, Reader, Signal, Stream, StreamUnavailable
 from monitor.topic import Watchlist
 from monitor.watchdog import STALLED_AFTER_S, Pulse
-from monitor.words import Post, decode_post, public_id
+from monitor.words import Post, decode_post
 from workers.alert import drafts
 from workers.reader import Given, PostReader, Weighed
 

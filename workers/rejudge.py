@@ -15,6 +15,7 @@ from typing import IO
 import msgspec
 import structlog
 
+from monitor.ids import public_id
 from monitor.pause import pause
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, StoreUnavailable, rejudged, verdicts
@@ -24,7 +25,7 @@ from monitor.store.rejudged import OnFile, Reread
 from monitor.store.reviewed import as_reviewed
 from monitor.store.verdicts import OnRecord
 from monitor.topic import Topic
-from monitor.words import Judgement, Occurrence, Verdict, public_id
+from monitor.words import Judgement, Occurrence, Verdict
 from workers.reader import Given, PostReader, Weighed
 from workers.retag import Retagging
 from workers.retell import Propositions, held_now, hold_claims, keep_register

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from monitor import telemetry
+from monitor.ids import claim_id_of
 from monitor.pause import pause
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, registers, verdicts
@@ -21,7 +22,7 @@ from monitor.store.outbox import AlertDraft, new_number
 from monitor.store.recipients import recipients
 from monitor.store.verdicts import Held, OnRecord
 from monitor.topic import Lexicon, Proposition, Topic
-from monitor.words import ClaimType, Verdict, claim_id_of
+from monitor.words import ClaimType, Verdict
 from workers.identify import identify
 from workers.judge import rule
 

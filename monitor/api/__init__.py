@@ -2,5 +2,6 @@
 
 from monitor.api.app import make_app
 from monitor.api.parts import Parts, Readiness
+from monitor.api.queries import MAX_LINE
 
-__all__ = ["Parts", "Readiness", "make_app"]
+__all__ = ["MAX_LINE", "Parts", "Readiness", "make_app"]

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from monitor.settings import SCOPES, Scope, Settings, hash_of
 from monitor.settings.tokens import OWN_NAME
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 LOGIN_DAYS = 30
 WINDOW_S = 60

@@ -12,12 +12,14 @@ from monitor.api.access import caller_of, needs
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, ask, name_in_path
+from monitor.ids import stored_id
 from monitor.intake import Intake, Offered, PostError, post_from
 from monitor.store import Database, deliveries, delivery_log, parse_filters
 from monitor.store.reviewing import ReviewRequest, carry_out, changed_by
 from monitor.store.reviews import ACTIONS, MuteOverError, NoSuchClaimError, ReviewConflictError, ReviewError
 from monitor.stream import Signal
-from monitor.words import Post, now_ms, stored_id
+from monitor.times import now_ms
+from monitor.words import Post
 
 MAX_BODY = 5_000_000  # bytes
 MAX_POSTS = 1_000
@@ -107,6 +109,7 @@ async def post_redeliver(request: web.Request) -> web.Response:
             delivery = await deliveries.redeliver(connection, number, now_ms())
     if delivery is None:
         raise Problem(404, "there is no delivery with this id; GET /api/v1/deliveries lists them")
+    await request.app[PARTS].stream.signal(Signal(kind="delivery", id=delivery.endpoint))  # open pages look again
     return answer(delivery, status=202)
 
 
@@ -139,7 +142,9 @@ async def post_endpoint_redeliver(request: web.Request) -> web.Response:
         raise Problem(400, 'say in since how far back, as in "24h"')
     given = {"since": [asked.since], **({} if asked.until is None else {"until": [asked.until]})}
     wanted = delivery_log.again(name, parse_filters(given), asked.state)
-    return answer(Queued(await send_again(parts.database, wanted)), status=202)
+    queued = await send_again(parts.database, wanted)
+    await parts.stream.signal(Signal(kind="delivery", id=name))
+    return answer(Queued(queued), status=202)
 
 
 async def send_again(database: Database, wanted: delivery_log.Again) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons, websub
+from monitor.api import actions, atom, exports, guard, health, lists, live, openapi, pages, reasons, status, websub
 from monitor.api.access import Access
 from monitor.api.parts import PARTS, Authorities, Parts, Presently, Readiness, RegisterNow
 from monitor.api.problems import problems, traced
@@ -88,6 +88,7 @@ def make_app(
             web.get("/api/v1/deliveries", lists.get_deliveries),
             web.post("/api/v1/deliveries/{id}/redeliver", actions.post_redeliver),
             web.get("/api/v1/stats", lists.get_stats),
+            web.get("/api/v1/status", status.get_status),
         ]
     )
     return app

@@ -25,7 +25,7 @@ ElementTree.register_namespace("", _NAMESPACE)
 
 async def get_feed(request: web.Request) -> web.Response:
     """Alerts as an Atom feed, newest first; the filters are those of the list."""
-    filters, _ = ask(request, "token")
+    filters, _ = ask(request, "token", of="alerts")
     async with request.app[PARTS].database.read() as connection:
         page = await alerts.page(connection, filters)
     return tagged(request, feed_of(page.items, _origin(request)), "application/atom+xml")

@@ -12,9 +12,9 @@ from aiohttp import web
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, choice
-from monitor.export import CONTENT_TYPES, FORMATS, FormatMissing, Kind, Writer, pages, writer
+from monitor.export import CONTENT_TYPES, FORMATS, LISTED, FormatMissing, Kind, Writer, pages, writer
 from monitor.store import Database, Filters
-from monitor.store.filters import CLAIM_FILTER_NAMES, FILTER_NAMES
+from monitor.store.filters import NAMES, Listed
 
 log = structlog.get_logger()
 
@@ -23,12 +23,7 @@ PATIENCE_S = 60.0  # how long whoever asked may take to accept a page
 RUNNING = web.AppKey("exports", asyncio.Semaphore)
 
 
-def _of_export(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name not in ("limit", "cursor"))
-
-
-OF_EXPORT = _of_export(FILTER_NAMES)
-OF_CLAIMS_EXPORT = _of_export(CLAIM_FILTER_NAMES)
+OF_EXPORT = {of: tuple(name for name in names if name not in ("limit", "cursor")) for of, names in NAMES.items()}
 
 
 async def export_mentions(request: web.Request) -> web.StreamResponse:
@@ -60,7 +55,8 @@ EXPORTS: dict[Kind, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
 
 
 async def _export(request: web.Request, kind: Kind) -> web.StreamResponse:
-    filters, mine = ask(request, "format", filters=OF_CLAIMS_EXPORT if kind == "claims" else OF_EXPORT)
+    of: Listed = LISTED[kind]
+    filters, mine = ask(request, "format", of=of, filters=OF_EXPORT[of])
     form = choice(mine, "format", FORMATS, "jsonl") or "jsonl"
     try:
         out = writer(form, kind)

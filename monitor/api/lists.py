@@ -9,11 +9,12 @@ from aiohttp import web
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import answer, answer_one, ask, choice, name_in_path
-from monitor.store import alerts, claims, coverage, deliveries, detail, mentions, news, sources
-from monitor.store.filters import CLAIM_FILTER_NAMES, UNPRINTABLE
+from monitor.store import alerts, claims, coverage, deliveries, detail, endpoints, mentions, news, sources
+from monitor.store.filters import LONGEST_NAME, UNPRINTABLE
 from monitor.store.stats import BUCKET_SIZES, BucketSize, stats
-from monitor.words import DELIVERY_STATES, DeliveryState, Page
+from monitor.words import DELIVERY_STATES, DeliveryState
 
+OF_PAGE = ("limit", "cursor")
 OF_NEWS = ("since", "until", "source", "limit", "cursor")
 OF_STATS = ("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 
@@ -38,7 +39,7 @@ async def get_mention(request: web.Request) -> web.Response:
 
 async def get_claims(request: web.Request) -> web.Response:
     """Claims, the latest first seen first."""
-    filters, _ = ask(request, filters=CLAIM_FILTER_NAMES)
+    filters, _ = ask(request, of="claims")
     async with request.app[PARTS].database.read() as connection:
         return answer(await claims.page(connection, filters))
 
@@ -56,7 +57,7 @@ async def get_claim(request: web.Request) -> web.Response:
 
 async def get_alerts(request: web.Request) -> web.Response:
     """Alerts, newest first."""
-    filters, _ = ask(request)
+    filters, _ = ask(request, of="alerts")
     async with request.app[PARTS].database.read() as connection:
         return answer(await alerts.page(connection, filters))
 
@@ -87,12 +88,11 @@ async def get_news(request: web.Request) -> web.Response:
 
 
 async def get_endpoints(request: web.Request) -> web.Response:
-    """The configured endpoints and how each is; they are few, so the list is always whole."""
-    ask(request, filters=())
+    """The configured endpoints and how each is, in the order of the settings."""
+    filters, _ = ask(request, filters=OF_PAGE)
     parts = request.app[PARTS]
     async with parts.database.read() as connection:
-        items = await deliveries.endpoint_statuses(connection, parts.settings.endpoint)
-    return answer(Page(items=list(items), next=None))
+        return answer(await endpoints.page(connection, parts.settings.endpoint, filters))
 
 
 async def get_deliveries(request: web.Request) -> web.Response:
@@ -100,8 +100,8 @@ async def get_deliveries(request: web.Request) -> web.Response:
     filters, mine = ask(request, "endpoint", "state")
     state = cast(DeliveryState | None, choice(mine, "state", DELIVERY_STATES))
     endpoint = mine["endpoint"][-1] if "endpoint" in mine else None
-    if endpoint is not None and UNPRINTABLE.search(endpoint):
-        raise Problem(400, "endpoint holds a character that no name has")
+    if endpoint is not None and (UNPRINTABLE.search(endpoint) or len(endpoint) > LONGEST_NAME):
+        raise Problem(400, "endpoint is a name that no endpoint can have")
     async with request.app[PARTS].database.read() as connection:
         return answer(await deliveries.page(connection, filters, endpoint=endpoint, state=state))
 

@@ -1,4 +1,4 @@
-"""Server-sent events: mentions and alerts as they are stored, and claims that were reviewed.
+"""Server-sent events: mentions and alerts as they are stored, claims that were reviewed; for who asks, what else was changed.
 
 The stream's signals say that something is new; what it is comes from the record. Each client reads the signals at its own pace
 through a tail of its own, so nothing is buffered for it here: one that does not take what it is sent is dropped, comes back with
@@ -22,16 +22,20 @@ from monitor import words
 from monitor.api.parts import PARTS, Parts
 from monitor.api.problems import Problem
 from monitor.api.queries import ask
+from monitor.ids import stored_id
 from monitor.store import Filters, StoreUnavailable, alerts, claims, mentions
 from monitor.stream import Signal, Stream
-from monitor.words import Alert, Claim, Mention, rfc3339, stored_id
+from monitor.times import rfc3339
+from monitor.words import Alert, Claim, Mention
 
 log = structlog.get_logger()
 
 HEARTBEAT_S = 15.0
 PATIENCE_S = 10.0  # how long a client may take to accept what it is sent
 MAX_CLIENTS = 100
-EVENTS = ("mention", "alert", "claim")
+USUAL = ("mention", "alert", "claim")
+CHANGES = {"handled": "alert", "delivery": "endpoint"}  # signals of what is no event by itself, and what their ids name
+EVENTS = (*USUAL, "change")
 OF_LIVE = ("type", "verdict", "stance", "source", "platform", "text", "claim", "watch")
 _NOWHERE = "0-0"
 _POSITION = re.compile(r"\d{1,15}-\d{1,15}")
@@ -39,9 +43,12 @@ CLIENTS = web.AppKey("live_clients", set[asyncio.Task[Any]])
 
 
 async def get_live(request: web.Request) -> web.StreamResponse:
-    """Events `mention`, `alert` and `claim`, the objects as the lists give them; `event=` and the filters choose among them."""
+    """Events `mention`, `alert` and `claim`, the objects as the lists give them; `event=` and the filters choose among them.
+
+    `change`, which has to be asked for, passes every filter: an alert was handled, or deliveries to an endpoint were tried.
+    """
     filters, mine = ask(request, "event", "token", filters=OF_LIVE)
-    wanted = mine.get("event") or list(EVENTS)
+    wanted = mine.get("event") or list(USUAL)
     if unknown := [name for name in wanted if name not in EVENTS]:
         raise Problem(400, f"event {unknown[0][:64]!r} is not one of {', '.join(EVENTS)}")
     clients, task = request.app[CLIENTS], asyncio.current_task()
@@ -141,13 +148,17 @@ async def _with_heartbeats(tail: AsyncIterator[Signal], closing: asyncio.Event) 
 
 async def _event(parts: Parts, signal: Signal, filters: Filters, wanted: list[str]) -> bytes | None:
     """The event for a signal, or None where it is not wanted, does not pass the filters or is no longer there."""
+    if signal.kind in CHANGES and "change" in wanted:
+        return _written("change", signal, {"of": CHANGES[signal.kind], "id": signal.id})
     if signal.kind not in wanted:
         return None
     async with parts.database.read() as connection:
         found = await look_up(connection, signal, filters)
-    if found is None:
-        return None
-    return b"event: %s\nid: %s\ndata: %s\n\n" % (signal.kind.encode(), signal.position.encode(), words.encode(found))
+    return None if found is None else _written(signal.kind, signal, found)
+
+
+def _written(event: str, signal: Signal, data: Any) -> bytes:
+    return b"event: %s\nid: %s\ndata: %s\n\n" % (event.encode(), signal.position.encode(), words.encode(data))
 
 
 async def look_up(connection: AsyncConnection, signal: Signal, filters: Filters) -> Mention | Alert | Claim | None:

@@ -10,20 +10,22 @@ from aiohttp import web
 
 from monitor import __version__
 from monitor.api import actions, atom, bodies, exports, health, lists, live, parameters, reasons
+from monitor.api import status as whole
 from monitor.api.access import scope_of
 from monitor.api.guard import OPEN
 from monitor.api.parts import PARTS
 from monitor.api.queries import answer_one
 from monitor.explain import Explanation
 from monitor.export import CONTENT_TYPES
+from monitor.heartbeats import Status
 from monitor.store import dry_terms
 from monitor.store.detail import ClaimDetail
 from monitor.store.dry_run import DryRun
-from monitor.store.filters import CLAIM_FILTER_NAMES, FILTER_NAMES
+from monitor.store.filters import NAMES, STATES
 from monitor.store.news import NewsItem
 from monitor.store.reviewing import Reviewed
 from monitor.store.stats import Stats
-from monitor.words import CLAIM_STATES, Alert, Claim, Coverage, Delivery, EndpointStatus, Mention, Page, SourceStatus
+from monitor.words import Alert, Claim, Coverage, Delivery, EndpointStatus, Mention, Page, SourceStatus
 
 Schema = dict[str, Any]
 
@@ -58,33 +60,37 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 _FILES = tuple(CONTENT_TYPES.values())
-_OF_CLAIMS = {"state": CLAIM_STATES}
+_OF_CLAIMS = {"state": STATES["claims"]}
+_OF_ALERTS = {"state": STATES["alerts"]}
 
 OPERATIONS: dict[Any, Operation] = {
-    lists.get_mentions: Operation(Page[Mention], FILTER_NAMES),
+    lists.get_mentions: Operation(Page[Mention], NAMES["mentions"]),
     lists.get_mention: Operation(Mention, tagged=True),
     reasons.get_explanation: Operation(Explanation, tagged=True),
-    lists.get_claims: Operation(Page[Claim], CLAIM_FILTER_NAMES, repeated=_OF_CLAIMS, cursor="claim"),
-    lists.get_claim: Operation(ClaimDetail, FILTER_NAMES, tagged=True),
-    lists.get_alerts: Operation(Page[Alert], FILTER_NAMES),
+    lists.get_claims: Operation(Page[Claim], NAMES["claims"], repeated=_OF_CLAIMS, cursor="claim"),
+    lists.get_claim: Operation(ClaimDetail, NAMES["mentions"], tagged=True),
+    lists.get_alerts: Operation(Page[Alert], NAMES["alerts"], repeated=_OF_ALERTS),
     reasons.get_dry_run: Operation(DryRun, dry_terms.NAMES),
-    lists.get_sources: Operation(Page[SourceStatus], FILTER_NAMES, cursor="name"),
+    lists.get_sources: Operation(Page[SourceStatus], NAMES["mentions"], cursor="name"),
     lists.get_coverage: Operation(Coverage, ("since", "until"), tagged=True),
     lists.get_news: Operation(Page[NewsItem], lists.OF_NEWS),
-    lists.get_endpoints: Operation(Page[EndpointStatus]),
-    lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *FILTER_NAMES)),
+    lists.get_endpoints: Operation(Page[EndpointStatus], lists.OF_PAGE),
+    lists.get_deliveries: Operation(Page[Delivery], ("endpoint", "state", *NAMES["mentions"])),
+    whole.get_status: Operation(Status),
     lists.get_stats: Operation(Stats, ("bucket", *lists.OF_STATS)),
-    exports.export_mentions: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
-    exports.export_occurrences: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
-    exports.export_claims: Operation(None, ("format", *exports.OF_CLAIMS_EXPORT), repeated=_OF_CLAIMS, content=_FILES),
-    exports.export_alerts: Operation(None, ("format", *exports.OF_EXPORT), content=_FILES),
+    exports.export_mentions: Operation(None, ("format", *exports.OF_EXPORT["mentions"]), content=_FILES),
+    exports.export_occurrences: Operation(None, ("format", *exports.OF_EXPORT["mentions"]), content=_FILES),
+    exports.export_claims: Operation(None, ("format", *exports.OF_EXPORT["claims"]), repeated=_OF_CLAIMS, content=_FILES),
+    exports.export_alerts: Operation(None, ("format", *exports.OF_EXPORT["alerts"]), repeated=_OF_ALERTS, content=_FILES),
     actions.post_mentions: Operation(actions.Taken, status=202, body="posts"),
     actions.post_review: Operation(Reviewed, body="review"),
     actions.post_endpoint_test: Operation(Delivery, status=202),
     actions.post_endpoint_redeliver: Operation(actions.Queued, status=202, body="again"),
     actions.post_redeliver: Operation(Delivery, status=202),
     live.get_live: Operation(None, ("event", "token", *live.OF_LIVE), content=("text/event-stream",)),
-    atom.get_feed: Operation(None, ("token", *FILTER_NAMES), content=("application/atom+xml",), tagged=True),
+    atom.get_feed: Operation(
+        None, ("token", *NAMES["alerts"]), repeated=_OF_ALERTS, content=("application/atom+xml",), tagged=True
+    ),
     health.get_health: Operation(None, content=("text/plain",)),
     health.get_readiness: Operation(None, content=("text/plain",)),
     health.get_metrics: Operation(None, content=("text/plain",)),

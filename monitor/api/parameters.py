@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from monitor.api import live
+from monitor.api.queries import MAX_VALUES
 from monitor.export import FORMATS
 from monitor.store import dry_terms
-from monitor.store.filters import CHOICES, DEFAULT_LIMIT, MAX_LIMIT
+from monitor.store.filters import CHOICES, DEFAULT_LIMIT, EXPLAINED, LONGEST_NAME, MAX_LIMIT, NAMES, SINGLE, UNIX
 from monitor.store.search import MAX_QUERY
 from monitor.store.stats import BUCKET_SIZES
 from monitor.words import DELIVERY_STATES
@@ -17,7 +18,7 @@ Schema = dict[str, Any]
 # What is empty is as if it were not there. `_SIGN`: any character but those that no stored word holds; a text to be looked for
 # has a letter, a digit or something beyond ASCII among them.
 _SIGN = r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F]"
-NAME: Schema = {"type": "string", "pattern": f"^{_SIGN}*$"}
+NAME: Schema = {"type": "string", "maxLength": LONGEST_NAME, "pattern": f"^{_SIGN}*$"}
 TEXT: Schema = {
     "type": "string",
     "maxLength": MAX_QUERY,
@@ -26,12 +27,13 @@ TEXT: Schema = {
 DURATION: Schema = {"type": "string", "pattern": r"^(?:[0-9]{1,8}(\.[0-9]{1,6})?[smhd])?$", "examples": ["24h", "7d"]}
 TIME: Schema = {"type": "string", "format": "date-time", "examples": ["2026-11-22T12:00:00Z"]}
 MOMENT: Schema = {
+    "type": "string",  # of each below too; said here, where whoever makes requests looks
     "anyOf": [
         DURATION,
         TIME,
         {"type": "string", "format": "date"},
-        {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"},
-    ]
+        {"type": "string", "pattern": f"^{UNIX.pattern}$"},  # Unix seconds
+    ],
 }
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
@@ -57,6 +59,7 @@ _SCHEMAS: dict[str, Schema] = {
     "platform": NAME,
     "claim": NAME,
     "watch": NAME,
+    "assignee": NAME,
     "endpoint": NAME,
     "platforms": PLATFORM,
     "spreading": COUNT,
@@ -64,7 +67,7 @@ _SCHEMAS: dict[str, Schema] = {
     "max_per_hour": {"anyOf": [COUNT, {"const": dry_terms.EVERY}]},
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
-    **{name: CHOICES[name] for name in ("type", "verdict", "stance", "doubtful")},
+    **CHOICES,
     "bucket": BUCKET_SIZES,
     "state": DELIVERY_STATES,
     "event": live.EVENTS,
@@ -73,16 +76,9 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "types": dry_terms.CHOICES["types"],
     "verdicts": dry_terms.CHOICES["verdicts"],
 }
-_OF_MANY = ("type", "verdict", "stance", "source", "platform", "claim", "watch", "event", *dry_terms.LISTS, "spreading")
+_OF_MANY = {*NAMES["mentions"], "kind", "assignee", "event", *dry_terms.LISTS, "spreading"} - set(SINGLE)
 _DEFAULTS = {"bucket": "day", "format": "jsonl"}
-_EXPLAINED = {
-    "since": "Heard since: a duration back from now (`24h`) or a time.",
-    "until": "Heard before: a duration back from now or a time.",
-    "text": 'All words, case and accents folded; `"a phrase"`; `prefix*`.',
-    "claim": "Id of a claim.",
-    "watch": "Name on the watchlist.",
-    "doubtful": "`true`: joined to a claim as the likeliest, and confirmed by nobody yet.",
-    "cursor": "`next` of the page before.",
+_EXPLAINED = EXPLAINED | {
     "format": "The format of the file.",
     "token": "A token, for programs that cannot send headers.",
     "endpoint": "Name of a configured endpoint.",
@@ -104,6 +100,6 @@ def in_query(name: str, cursor: str = "number", repeated: tuple[str, ...] | None
         one = {"type": "string", "pattern": CURSORS[cursor]}
     if name in _DEFAULTS:
         one = {**one, "default": _DEFAULTS[name]}
-    schema = one if name not in _OF_MANY and not repeated else {"type": "array", "items": one}
+    schema = one if name not in _OF_MANY and not repeated else {"type": "array", "maxItems": MAX_VALUES, "items": one}
     explained = {"description": _EXPLAINED[name]} if name in _EXPLAINED else {}
     return {"name": name, "in": "query", "required": False, "schema": schema, **explained}

@@ -12,16 +12,23 @@ from aiohttp import web
 from monitor import words
 from monitor.api.problems import Problem
 from monitor.store import Filters, parse_filters
-from monitor.store.filters import FILTER_NAMES
+from monitor.store.filters import NAMES, Listed
 
+MAX_LINE = 1_048_576  # bytes of a request's first line (of aiohttp's own, 8,190): all that may be asked fits, at twelve a letter
+MAX_VALUES = 100  # of one parameter
+MAX_VALUE = 1_000  # characters of one of them
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # no stored id or name holds one (`monitor.intake`)
 
 
-def ask(request: web.Request, *own: str, filters: Sequence[str] = FILTER_NAMES) -> tuple[Filters, dict[str, list[str]]]:
+def ask(
+    request: web.Request, *own: str, of: Listed = "mentions", filters: Sequence[str] | None = None
+) -> tuple[Filters, dict[str, list[str]]]:
     """The filters of a request, and the values of the parameters that are its route's `own`.
 
-    Raises Problem for a parameter that is neither, FilterError for a filter that cannot be used.
+    `of` is what is listed; `filters` are those of its filters that the route takes, where it does not take them all. Raises
+    Problem for a parameter that is neither, FilterError for a filter that cannot be used.
     """
+    filters = NAMES[of] if filters is None else filters
     given: dict[str, list[str]] = {}
     for name, value in request.query.items():
         given.setdefault(name, []).append(value)
@@ -29,8 +36,13 @@ def ask(request: web.Request, *own: str, filters: Sequence[str] = FILTER_NAMES) 
     if unknown:
         known = ", ".join((*own, *filters)) or "none"
         raise Problem(400, f"unknown parameter {unknown[0][:64]!r}; known here: {known}")
+    for name, values in given.items():
+        if len(values) > MAX_VALUES:
+            raise Problem(400, f"{name} is there {len(values)} times; give at most {MAX_VALUES}")
+        if any(len(value) > MAX_VALUE for value in values):
+            raise Problem(400, f"a value of {name} is longer than {MAX_VALUE:,} characters")
     mine = {name: given.pop(name) for name in own if name in given}
-    return parse_filters(given), mine
+    return parse_filters(given, of), mine
 
 
 def choice(mine: dict[str, list[str]], name: str, allowed: Sequence[str], default: str | None = None) -> str | None:

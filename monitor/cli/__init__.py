@@ -1,4 +1,4 @@
-"""The command line, `exowatch`. Each command lives in a module of its own, and one line here names it."""
+"""The command line, `exowatch`: each command lives in a module of its own, and one line here names it."""
 
 from __future__ import annotations
 

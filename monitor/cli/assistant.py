@@ -7,8 +7,10 @@ control or direction marks, and every answer says what that means.
 # ruff: noqa: A002 - a filter is called `type` everywhere
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from mcp.server.mcpserver import MCPServer
@@ -19,9 +21,10 @@ from pydantic import Field
 from monitor import __version__
 from monitor.export import plain
 from monitor.store import Connection, Database, FilterError, Filters, StoreError, alerts, claims, detail, mentions, parse_filters
+from monitor.store.filters import CHOICES, EXPLAINED, NAMES, SINGLE, STATE_EXPLAINED, STATES, Listed
 from monitor.store.search import QueryError, parse_query, says
 from monitor.topic import Entry, Register
-from monitor.words import Alert, Claim, ClaimState, ClaimType, Mention, Occurrence, Page, Stance, Verdict
+from monitor.words import Alert, Claim, ClaimType, Mention, Occurrence, Page
 
 MAX_ITEMS = 50
 MAX_TEXT = 2_000  # characters of one post
@@ -36,13 +39,10 @@ INSTRUCTIONS = (
 )
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-Text = Annotated[str, Field(description='All of these words; "a phrase"; prefix*. Empty: any.')]
+Text = Annotated[str, Field(description=EXPLAINED["text"])]
 Types = Annotated[list[ClaimType] | None, Field(description="Any of these claim types.")]
-Verdicts = Annotated[list[Verdict] | None, Field(description="Any of these verdicts.")]
-Platforms = Annotated[list[str] | None, Field(description="Any of these platforms.")]
-Since = Annotated[str, Field(description='A duration back from now ("24h", "7d") or an RFC 3339 time.')]
 Limit = Annotated[int, Field(ge=1, le=MAX_ITEMS, description="How many at most.")]
-Cursor = Annotated[str, Field(description="`next` of the page before.")]
+Cursor = Annotated[str, Field(description=EXPLAINED["cursor"])]
 
 
 def make_server(database: Database, register: Register) -> MCPServer[Any]:
@@ -50,10 +50,10 @@ def make_server(database: Database, register: Register) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer("exowatch", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING")
     look = _Looking(database, register)
     tools: tuple[Callable[..., Awaitable[dict[str, Any]]], ...] = (
-        look.search_mentions,
-        look.search_claims,
+        _taking_filters(look.search_mentions, "mentions"),
+        _taking_filters(look.search_claims, "claims"),
         look.get_claim,
-        look.list_alerts,
+        _taking_filters(look.list_alerts, "alerts"),
         look.search_register,
         look.get_register_entry,
     )
@@ -69,46 +69,19 @@ class _Looking:
         self._database = database
         self._register = register
 
-    async def search_mentions(
-        self,
-        text: Text = "",
-        type: Types = None,
-        verdict: Verdicts = None,
-        stance: list[Stance] | None = None,
-        platform: Platforms = None,
-        claim: Annotated[str, Field(description="Id of a claim that it must carry.")] = "",
-        since: Since = "",
-        until: Since = "",
-        limit: Limit = _FEW,
-        cursor: Cursor = "",
-    ) -> dict[str, Any]:
+    async def search_mentions(self, **asked: Any) -> dict[str, Any]:
         """Posts that were heard, newest first, with the claims in each. What is asked of claims, one of them has to have all."""
-        asked = _asked(text=text, since=since, until=until, limit=str(limit), cursor=cursor)
-        asked |= {"type": type or [], "verdict": verdict or [], "stance": stance or [], "platform": platform or []}
-        page = await self._page(mentions.page, asked | {"claim": [claim] if claim else []})
+        page = await self._page(mentions.page, asked, "mentions")
         return _answer(map(_mention, page.items), page.next)
 
-    async def search_claims(
-        self,
-        text: Text = "",
-        type: Types = None,
-        verdict: Verdicts = None,
-        state: list[ClaimState] | None = None,
-        platform: Platforms = None,
-        since: Since = "",
-        until: Since = "",
-        limit: Limit = _FEW,
-        cursor: Cursor = "",
-    ) -> dict[str, Any]:
+    async def search_claims(self, **asked: Any) -> dict[str, Any]:
         """Claims, the latest first seen first, with their verdicts and spread. `text` looks in their sentences."""
-        asked = _asked(text=text, since=since, until=until, limit=str(limit), cursor=cursor)
-        asked |= {"type": type or [], "verdict": verdict or [], "state": state or [], "platform": platform or []}
-        page = await self._page(claims.page, asked)
+        page = await self._page(claims.page, asked, "claims")
         return _answer(map(_claim, page.items), page.next)
 
     async def get_claim(self, claim_id: str, limit: Limit = _FEW, cursor: Cursor = "") -> dict[str, Any]:
         """One claim: verdict per jurisdiction, evidence with citations, timeline, its latest occurrences, its alerts."""
-        filters = _filters(_asked(limit=str(limit), cursor=cursor))
+        filters = _filters({"limit": limit, "cursor": cursor})
         async with self._database.read() as connection:
             found = await _or_error(detail.find(connection, claim_id, filters))
         if found is None:
@@ -126,17 +99,9 @@ class _Looking:
             "reviews": [{"at": one.at, "action": one.action, "until": one.until} for one in found.reviews],
         }
 
-    async def list_alerts(
-        self,
-        type: Types = None,
-        since: Since = "",
-        until: Since = "",
-        limit: Limit = _FEW,
-        cursor: Cursor = "",
-    ) -> dict[str, Any]:
-        """Alerts, newest first: new unsupported claims, claims that spread, sources that fail."""
-        asked = _asked(since=since, until=until, limit=str(limit), cursor=cursor) | {"type": type or []}
-        page = await self._page(alerts.page, asked)
+    async def list_alerts(self, **asked: Any) -> dict[str, Any]:
+        """Alerts, newest first: new unsupported claims, claims that spread, sources that fail. `text` looks in the summary."""
+        page = await self._page(alerts.page, asked, "alerts")
         return _answer(map(_alert, page.items), page.next)
 
     async def search_register(self, text: Text = "", type: Types = None, limit: Limit = _FEW) -> dict[str, Any]:
@@ -159,22 +124,57 @@ class _Looking:
             raise ToolError("the register has no entry with this id; search_register finds some")
         return _entry(entry)
 
-    async def _page(self, page: Callable[[Connection, Filters], Awaitable[Page[Any]]], asked: dict[str, list[Any]]) -> Page[Any]:
-        filters = _filters(asked)
+    async def _page(
+        self, page: Callable[[Connection, Filters], Awaitable[Page[Any]]], asked: dict[str, Any], of: Listed
+    ) -> Page[Any]:
+        filters = _filters(asked, of)
         async with self._database.read() as connection:
             found: Page[Any] = await _or_error(page(connection, filters))
             return found
 
 
-def _asked(**given: str) -> dict[str, list[Any]]:
-    return {name: [value] for name, value in given.items() if value}
+def _taking_filters(tool: Callable[..., Awaitable[dict[str, Any]]], of: Listed) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """The tool, taking every filter of a list by its name: the signature is what the SDK describes and checks calls by."""
+
+    @functools.wraps(tool)
+    async def taking(**asked: Any) -> dict[str, Any]:
+        return await tool(**asked)
+
+    parameters = []
+    for name in NAMES[of]:
+        kind, default = _parameter(name, of)
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind))
+    taking.__signature__ = inspect.Signature(parameters, return_annotation=dict[str, Any])  # type: ignore[attr-defined]
+    return taking
 
 
-def _filters(asked: dict[str, list[Any]]) -> Filters:
+def _parameter(name: str, of: Listed) -> tuple[Any, Any]:
+    """The type of a filter as an assistant gives it, with what it keeps, and its default."""
+    if name == "limit":
+        return Limit, _FEW
+    described = Field(description=STATE_EXPLAINED[of] if name == "state" else EXPLAINED[name])
+    if name == "doubtful":
+        return Annotated[bool, described], False
+    if name in SINGLE:
+        return Annotated[str, described], ""
+    choices = STATES[of] if name == "state" else CHOICES.get(name)
+    one = Literal[choices] if choices else str
+    return Annotated[list[one] | None, described], None  # type: ignore[valid-type]
+
+
+def _filters(asked: Mapping[str, Any], of: Listed = "mentions") -> Filters:
+    """The filters that a call asks for. Raises ToolError."""
     try:
-        return parse_filters(asked)
+        return parse_filters({name: _values(value) for name, value in asked.items() if value}, of)
     except FilterError as error:
         raise ToolError(str(error)) from None
+
+
+def _values(value: Any) -> list[str]:
+    """A filter's values, as a user writes them over HTTP."""
+    if isinstance(value, list):
+        return value
+    return ["true" if value is True else str(value)]
 
 
 async def _or_error(found: Awaitable[Any]) -> Any:

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from monitor.cli.database import opened
 from monitor.cli.group import Commands, cli, log_as_asked, settings_of
-from monitor.intake import add_key, pseudonyms_of
+from monitor.pseudonyms import add_key, pseudonyms_of
 from monitor.settings import Settings
 from monitor.store import renewal
 

@@ -13,15 +13,16 @@ import msgspec
 
 from monitor.cli import database
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.cli.output import plain
+from monitor.cli.output import counted, plain
 from monitor.cli.sources import shared_budgets
 from monitor.collectors import access_to, kind_of, open_collector
 from monitor.collectors.base import SourceError, Streamer
 from monitor.collectors.budget import Budgets
-from monitor.daemon import DaemonError, opened
+from monitor.connections import DaemonError, opened
 from monitor.settings import Endpoint, Settings, Source
 from monitor.store import StoreError
 from monitor.topic import Topic, TopicError, load_topic
+from workers.deliver.channels import url_problem
 from workers.deliver.webhook import Webhook
 from workers.judgement import Judge
 from workers.openai.client import Client, NoAnswer
@@ -63,7 +64,9 @@ async def _check(settings: Settings) -> int:
 
 
 async def _findings(settings: Settings) -> AsyncIterator[Finding]:
-    yield Finding("config", ok=True, text=f"{len(settings.source)} sources, {len(settings.endpoint)} endpoints")
+    yield Finding(
+        "config", ok=True, text=f"{counted(len(settings.source), 'source')}, {counted(len(settings.endpoint), 'endpoint')}"
+    )
     if settings.privacy.authors == "none":
         yield Finding("privacy", ok=True, text='authors = "none": distinct authors are not counted, claim.spreading never comes')
     topic: Topic | None = None
@@ -154,7 +157,8 @@ async def _spent(settings: Settings) -> str:
 async def _source(source: Source, budgets: Budgets, topic: Topic | None) -> Finding:
     """Whether the source answers, what of it is heard with the credentials that there are, and what others would give."""
     what, access = f"source {source.name}", access_to(source)
-    more = f"; missing: {access.missing}" if access.missing else ""
+    lead = "more is heard with what is missing" if access.usable else "missing"
+    more = f"; {lead}: {access.missing}" if access.missing else ""
     if not access.usable:
         return Finding(what, ok=False, text=f"nothing can be heard of it{more}")
     if topic is None and kind_of(source).by_topic:
@@ -178,6 +182,9 @@ async def _source(source: Source, budgets: Budgets, topic: Topic | None) -> Find
 async def _endpoint(endpoint: Endpoint) -> Finding:
     """Whether the endpoint can be reached. It is asked for its options only; `endpoints test` sends an event."""
     what = f"endpoint {endpoint.name}"
+    if endpoint.kind == "apprise":  # most services cannot be asked without a message
+        problem = url_problem(endpoint)
+        return Finding(what, ok=problem is None, text=problem or "is not asked: `exowatch endpoints test` sends a message")
     webhook = Webhook(endpoint, connections=1, timeout_s=_ENDPOINT_WITHIN_S)
     try:
         answer = await webhook.probe()

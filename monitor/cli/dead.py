@@ -10,9 +10,10 @@ import msgspec
 
 from monitor.cli.group import Commands, cli, log_as_asked, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_page, short_time
-from monitor.daemon import opened
+from monitor.connections import opened
 from monitor.stream import DeadEntry
-from monitor.words import Page, decode_post, rfc3339
+from monitor.times import rfc3339
+from monitor.words import Page, decode_post
 
 _SHOWN = 500
 

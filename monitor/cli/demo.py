@@ -17,7 +17,8 @@ from rich.progress import Progress
 from rich.text import Text
 
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.daemon import Daemon, opened
+from monitor.connections import opened
+from monitor.daemon import Daemon
 from monitor.demo import Receiver, demo_settings, play, sample_posts
 from monitor.settings import Settings
 from monitor.store import alerts, claims, deliveries, mentions, parse_filters

@@ -14,14 +14,18 @@ import click
 from monitor.cli.database import opened
 from monitor.cli.endpoints import configured, endpoints
 from monitor.cli.group import settings_of
-from monitor.cli.output import plain
+from monitor.cli.output import counted, plain
+from monitor.ids import public_id
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Settings
 from monitor.settings.timing import quiet_until
 from monitor.store import Database
 from monitor.store import deliveries as stored
-from monitor.words import Delivery, now_ms, public_id, rfc3339
+from monitor.store import endpoints as stored_endpoints
+from monitor.times import now_ms, rfc3339
+from monitor.words import Delivery
 from workers.deliver.advice import explain
+from workers.deliver.pace import next_ms, rate_of
 
 _LOOK_EVERY_S = 0.1
 _TAKEN_WITHIN_S = 3.0  # a running sender looks every second
@@ -40,7 +44,10 @@ def test(context: click.Context, name: str, wait: float) -> None:
     endpoint = configured(settings, name)
     delivery = asyncio.run(_put_and_wait(settings, endpoint, wait))
     if delivery is None or not delivery.attempts:
-        print(_why_not(endpoint) if wait > 0 else f"see what became of it with `exowatch endpoints deliveries {name}`")
+        if wait > 0:
+            print(asyncio.run(_why_not(settings, endpoint)))
+        else:
+            print(f"see what became of it with `exowatch endpoints deliveries {name}`")
         return
     attempt = delivery.attempts[-1]
     print(plain(explain(attempt, endpoint)))
@@ -77,11 +84,26 @@ async def _attempted(database: Database, number: int) -> Delivery | None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _why_not(endpoint: Endpoint) -> str:
-    quiet_ms = quiet_until(endpoint.quiet, now_ms())
-    if quiet_ms is not None:
+async def _why_not(settings: Settings, endpoint: Endpoint) -> str:
+    """What an alert that nobody has tried waits for."""
+    async with opened(settings) as database, database.read() as connection:
+        standing = await stored_endpoints.standing(connection, endpoint.name)
+        (status,) = await stored.endpoint_statuses(connection, [endpoint])
+    now, rate = now_ms(), rate_of(endpoint)
+    quiet_ms = quiet_until(endpoint.quiet, now) or 0
+    if quiet_ms > standing.held_until_ms:
         return f"These are the quiet hours of {endpoint.name}, until {rfc3339(quiet_ms)}: it goes out then."
-    return "No sender has tried it yet: start `exowatch run` (or `exowatch deliver`), or wait if the queue is long."
+    if standing.held_until_ms > now:
+        until = rfc3339(standing.held_until_ms)
+        return f"The receiver asked with Retry-After to be left alone until {until}: it goes out then."
+    if rate is not None and next_ms(rate, standing.spent_until_ms) > now:
+        until = rfc3339(round(standing.spent_until_ms + (status.pending - 1) * rate.gap_ms))
+        waiting = counted(status.pending, "delivery waits", "deliveries wait")
+        return f"The rate of {endpoint.name} is used up for now, and {waiting} for it: it goes out by about {until}."
+    return (
+        "No sender has tried it yet: start `exowatch run` (or `exowatch deliver`); start it anew if it has run since before the "
+        "endpoint stood in the config file; or wait if the queue is long."
+    )
 
 
 @endpoints.command("rotate", epilog="Example:  exowatch endpoints rotate case-system")

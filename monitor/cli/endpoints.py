@@ -7,6 +7,7 @@ import sys
 from typing import Any, get_args
 
 import click
+import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,12 +15,16 @@ from monitor.cli.database import opened
 from monitor.cli.group import Commands, cli, settings_of
 from monitor.cli.output import Column, Format, format_option, plain, print_page, short_time
 from monitor.cli.query import filters_of
+from monitor.ids import stored_id
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Settings
+from monitor.store import FilterError, delivery_log, digests
 from monitor.store import deliveries as stored
-from monitor.store import delivery_log, digests
+from monitor.store import endpoints as stored_endpoints
 from monitor.store.delivery_log import Again, Settled, again
-from monitor.words import DELIVERY_STATES, Delivery, Page, now_ms, stored_id
+from monitor.store.filters import EXPLAINED
+from monitor.times import now_ms, rfc3339
+from monitor.words import DELIVERY_STATES, Attempt, Delivery, Page
 
 
 @cli.group(cls=Commands, epilog="Example:  exowatch endpoints list")
@@ -28,18 +33,24 @@ def endpoints() -> None:
 
 
 @endpoints.command("list", epilog="Example:  exowatch endpoints list --format json")
+@click.option("--limit", help=EXPLAINED["limit"])
+@click.option("--cursor", help=EXPLAINED["cursor"])
 @format_option
 @click.pass_context
-def list_endpoints(context: click.Context, how: Format) -> None:
+def list_endpoints(context: click.Context, /, how: Format, **given: Any) -> None:
     """List the configured endpoints and how each is."""
+    filters = filters_of(given)
     settings = settings_of(context)
 
-    async def read() -> tuple[Page[Any], dict[str, int]]:
+    async def read() -> tuple[Page[Any], dict[str, int], dict[str, int]]:
         async with opened(settings) as database, database.read() as connection:
-            items = list(await stored.endpoint_statuses(connection, settings.endpoint))
-            return Page(items=items, next=None), await digests.waiting(connection)
+            found = await stored_endpoints.page(connection, settings.endpoint, filters)
+            return found, await digests.waiting(connection), await stored_endpoints.held(connection, now_ms())
 
-    page, waiting = asyncio.run(read())
+    try:
+        page, waiting, held = asyncio.run(read())
+    except FilterError as error:
+        raise click.UsageError(str(error), context) from None
 
     columns = (
         Column("name", lambda one: one.name),
@@ -48,6 +59,7 @@ def list_endpoints(context: click.Context, how: Format) -> None:
         Column("pending", lambda one: one.pending),
         Column("dead", lambda one: one.dead),
         Column("for the digest", lambda one: waiting.get(one.name, 0)),
+        Column("left alone until", lambda one: short_time(rfc3339(held.get(one.name)))),
     )
     print_page(page, columns, how)
 
@@ -62,8 +74,8 @@ def configured(settings: Settings, name: str) -> Endpoint:
 
 
 @endpoints.command("deliveries", epilog="Example:  exowatch endpoints deliveries case-system --state dead --since 7d")
-@click.argument("name", required=False)
-@click.option("--endpoint", help="Only deliveries to this endpoint, as NAME.")
+@click.argument("which", metavar="[ENDPOINT|DELIVERY]", required=False)
+@click.option("--endpoint", help="Only deliveries to this endpoint, as ENDPOINT.")
 @click.option("--state", type=click.Choice(DELIVERY_STATES), help="Only deliveries in this state.")
 @click.option("--since", help="Made since: a duration back from now (24h, 7d) or a time.")
 @click.option("--until", help="Made before: a duration back from now or a time.")
@@ -75,29 +87,81 @@ def configured(settings: Settings, name: str) -> Endpoint:
 @click.option("--cursor", help="Go on where another list ended.")
 @format_option
 @click.pass_context
-def deliveries(context: click.Context, /, name: str | None, endpoint: str | None, state: Any, how: Format, **given: Any) -> None:
-    """List deliveries with every attempt (time, status, milliseconds, the answer's first kilobyte), newest first."""
-    filters = filters_of(given)
+def deliveries(context: click.Context, /, which: str | None, endpoint: str | None, state: Any, how: Format, **given: Any) -> None:
+    """List deliveries, newest first; of an endpoint or a delivery every try: time, status, milliseconds, what was answered.
+
+    JSON has every try with the first kilobyte of the answer in any case.
+    """
+    settings, filters = settings_of(context), filters_of(given)
+    number = None if which is None or any(one.name == which for one in settings.endpoint) else stored_id("d", which)
 
     async def read() -> Page[Delivery]:
-        async with opened(settings_of(context)) as database, database.read() as connection:
-            return await stored.page(connection, filters, endpoint=name or endpoint, state=state)
+        async with opened(settings) as database, database.read() as connection:
+            if number is None:
+                found = await stored.page(connection, filters, endpoint=which or endpoint, state=state)
+                if which and not found.items:  # one that is configured no more may still have deliveries
+                    configured(settings, which)
+                return found
+            one = await stored.find(connection, number)
+            if one is None:
+                raise click.ClickException(f"there is no delivery {which}; `exowatch endpoints deliveries` lists them")
+            return Page(items=[one], next=None)
 
-    def last(one: Delivery) -> str:
-        if not one.attempts:
-            return ""
-        attempt = one.attempts[-1]
-        return f"{short_time(attempt.at)} {attempt.status or ''} {attempt.error or ''} {attempt.ms} ms"
+    page = asyncio.run(read())
+    if how == "table" and (which or endpoint):
+        print_page(Page(items=[one for delivery in page.items for one in _tries(delivery)], next=page.next), _OF_TRIES, how)
+    else:
+        print_page(page, _OF_DELIVERIES, how)
 
-    columns = (
-        Column("id", lambda one: one.id),
-        Column("alert", lambda one: one.alert_id),
-        Column("endpoint", lambda one: one.endpoint),
-        Column("state", lambda one: one.state),
-        Column("attempts", lambda one: len(one.attempts)),
-        Column("last attempt", last, long=True),
-    )
-    print_page(asyncio.run(read()), columns, how)
+
+class _Try(msgspec.Struct, frozen=True):
+    """One try of a delivery and which it was; 0 and None where there was none yet."""
+
+    delivery: Delivery
+    n: int
+    attempt: Attempt | None
+
+
+def _tries(delivery: Delivery) -> list[_Try]:
+    """The last one first, as the deliveries are."""
+    tries = [_Try(delivery, n, attempt) for n, attempt in enumerate(delivery.attempts, 1)]
+    return tries[::-1] or [_Try(delivery, 0, None)]
+
+
+def _answered(one: Attempt | None) -> str:
+    """What the receiver said to it, or why it said nothing."""
+    if one is None:
+        return ""
+    said = " ".join((one.answer or "").split())
+    if one.error is None or one.error == f"answered {one.status}":
+        return said
+    return f"{one.error}: {said}" if said else one.error
+
+
+def _last(one: Delivery) -> str:
+    if not one.attempts:
+        return ""
+    attempt = one.attempts[-1]
+    return f"{short_time(attempt.at)} {attempt.status or ''} {attempt.error or ''} {attempt.ms} ms"
+
+
+_OF_TRIES = (
+    Column("id", lambda one: one.delivery.id),
+    Column("try", lambda one: one.n or ""),
+    Column("time", lambda one: one.attempt and one.attempt.at[:19].replace("T", " ")),
+    Column("status", lambda one: one.attempt and one.attempt.status),
+    Column("ms", lambda one: one.attempt and one.attempt.ms),
+    Column("state", lambda one: one.delivery.state if one.n == len(one.delivery.attempts) else ""),
+    Column("answer", lambda one: _answered(one.attempt), long=True),
+)
+_OF_DELIVERIES = (
+    Column("id", lambda one: one.id),
+    Column("alert", lambda one: one.alert_id),
+    Column("endpoint", lambda one: one.endpoint),
+    Column("state", lambda one: one.state),
+    Column("attempts", lambda one: len(one.attempts)),
+    Column("last attempt", _last, long=True),
+)
 
 
 @endpoints.command("redeliver", epilog="Example:  exowatch endpoints redeliver case-system --since 24h")

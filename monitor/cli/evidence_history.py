@@ -14,11 +14,12 @@ from monitor.cli.kept_register import ask, parsed, present_register
 from monitor.cli.output import Column, plain, print_json, print_page, short_time
 from monitor.store import registers
 from monitor.store.registers import RegisterVersion, UnknownVersionError
+from monitor.times import rfc3339
 from monitor.topic import Register, TopicError, load_topic, register_folder
 from monitor.topic.difference import Difference, difference
 from monitor.topic.register import load_register
 from monitor.topic.restore import restore
-from monitor.words import Page, rfc3339
+from monitor.words import Page
 
 _how = click.option(
     "--format", "how", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it."

@@ -16,34 +16,36 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
-from monitor.cli.query import filter_options, filters_of, state_option
-from monitor.export import FORMATS, KINDS, FormatMissing, Kind, pages, writer
+from monitor.cli.query import filter_options, filters_of
+from monitor.export import FORMATS, KINDS, LISTED, FormatMissing, Kind, pages, writer
 from monitor.settings import Settings
 from monitor.store import FilterError, Filters
+from monitor.store.filters import NAMES
 
 
 @cli.command(epilog="Example:  exowatch export mentions --since 30d --format parquet --output mentions.parquet")
-@click.argument("kind", metavar=f"[{'|'.join(KINDS)}]", type=click.Choice(KINDS))
+@click.argument("what", metavar=f"[{'|'.join(KINDS)}]", type=click.Choice(KINDS))
 @click.option("--format", "how", type=click.Choice(FORMATS), default="jsonl", show_default=True, help="The file's format.")
 @click.option(
     "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Where it goes (default: stdout)."
 )
-@filter_options(of_page=False)
-@state_option
+@filter_options("claims", "alerts", of_page=False)
 @click.pass_context
-def export(context: click.Context, /, kind: Kind, how: str, output: Path | None, **given: Any) -> None:
+def export(context: click.Context, /, what: Kind, how: str, output: Path | None, **given: Any) -> None:
     """Write all mentions, occurrences, claims or alerts that pass the filters to a file, newest first.
 
     However many they are, the memory that it takes stays the same. A file is only there once it is whole.
     """
-    if given["state"] and kind != "claims":
-        raise click.UsageError("--state asks about claims; export those", context)
-    filters = filters_of(given)
+    for name, value in given.items():
+        if value and name not in NAMES[LISTED[what]]:
+            about = " or ".join(of for of, names in NAMES.items() if name in names)
+            raise click.UsageError(f"--{name} asks about {about}; export those", context)
+    filters = filters_of(given, LISTED[what])
     if output is None and how == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet is not for reading; name a file with --output FILE", context)
     try:
         with _destination(output) as out:
-            asyncio.run(_export(settings_of(context), kind, how, filters, out))
+            asyncio.run(_export(settings_of(context), what, how, filters, out))
     except FormatMissing as error:
         raise click.ClickException(str(error)) from None
     except FilterError as error:

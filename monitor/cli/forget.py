@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.cli.output import plain
-from monitor.daemon import opened
+from monitor.cli.output import counted, plain
+from monitor.connections import opened
 from monitor.deletions import Eraser
 from monitor.forgotten import ANY, Forgotten
-from monitor.intake import keys_of, pseudonyms_of
 from monitor.notices import Gone
+from monitor.pseudonyms import keys_of, pseudonyms_of
 from monitor.settings import Settings
 from monitor.store import Connection, forgetting, sweeps
 
@@ -70,7 +70,7 @@ async def _forget(settings: Settings, who: str) -> str:
     note = ""
     if settings.privacy.authors == "none" and any(one.author for one in asked.gone):
         note = '; authors are not kept (authors = "none"), so earlier posts could not be found by one: name each by its address'
-    return f"{count} mentions of {asked.what} erased; nothing of it is taken in again{note}"
+    return f"{counted(count, 'mention')} of {asked.what} erased; nothing of it is taken in again{note}"
 
 
 async def _undo(settings: Settings, who: str) -> str:

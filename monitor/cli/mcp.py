@@ -9,6 +9,7 @@ import click
 
 from monitor.cli.database import opened
 from monitor.cli.group import cli, log_as_asked, settings_of
+from monitor.extras import not_installed
 from monitor.settings import Settings
 from monitor.topic import load_topic
 
@@ -23,7 +24,7 @@ def mcp(context: click.Context) -> None:
     try:
         import monitor.cli.assistant  # noqa: F401, PLC0415 - the SDK is an extra
     except ImportError:
-        raise click.ClickException('MCP needs its SDK, which is not installed: pip install "exowatch[mcp]"') from None
+        raise click.ClickException(not_installed("MCP needs its SDK")) from None
     log_as_asked(context, logging.WARNING)
     asyncio.run(_serve(settings_of(context)))
 

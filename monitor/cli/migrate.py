@@ -14,8 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from monitor.cli.group import cli, log_as_asked, settings_of
 from monitor.cli.output import counted, plain
-from monitor.intake import key_file
 from monitor.moving import Moved, move
+from monitor.pseudonyms import key_file
 from monitor.settings import Settings
 from monitor.settings.model import Redis, Store
 from monitor.store import Database

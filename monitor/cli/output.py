@@ -91,9 +91,9 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str | None = None) -> str:
     """So many of something, as a person says it: `1 mention`, `1,200 mentions`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def short_time(time: str | None) -> str:

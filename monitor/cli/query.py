@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -20,60 +20,54 @@ from monitor.store import FilterError, Filters, parse_filters
 from monitor.store import alerts as stored_alerts
 from monitor.store import claims as stored_claims
 from monitor.store import mentions as stored_mentions
-from monitor.store.filters import CHOICES
+from monitor.store import sources as stored_sources
+from monitor.store.filters import CHOICES, EXPLAINED, FILTER_NAMES, NAMES, SINGLE, STATE_EXPLAINED, STATES, Listed
 from monitor.topic import load_watchlist
-from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
+from monitor.words import Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 Lister = Callable[[AsyncConnection, Filters], Awaitable[Page[Any]]]
 
-_FILTERS: tuple[tuple[str, bool, str], ...] = (
-    ("since", False, "Heard since: a duration back from now (24h, 7d) or a time."),
-    ("until", False, "Heard before: a duration back from now or a time."),
-    ("type", True, f"Claim type: {', '.join(CLAIM_TYPES)}."),
-    ("verdict", True, f"Verdict: {', '.join(VERDICTS)}."),
-    ("stance", True, f"Stance: {', '.join(STANCES)}."),
-    ("source", True, "Name of a source."),
-    ("platform", True, "Name of a platform."),
-    ("text", False, 'All these words; "a phrase"; prefix*.'),
-    ("claim", True, "Id of a claim."),
-    ("watch", True, "Name on the watchlist."),
-    ("limit", False, "How many at most (default 50, at most 500)."),
-    ("cursor", False, "Go on where another list ended."),
-)
 
-
-def filter_options(*, of_page: bool = True, of_time: bool = True) -> Callable[[F], F]:
-    """Adds the filters of every list, with or without those that choose a page or a time; a repeated one means "or"."""
-    without = (() if of_page else ("limit", "cursor")) + (() if of_time else ("since", "until"))
+def filter_options(*of: Listed, of_page: bool = True, of_time: bool = True) -> Callable[[F], F]:
+    """Adds the filters of these lists (of mentions where none is named), with or without those that choose a page or a time."""
+    lists: tuple[Listed, ...] = of or ("mentions",)
+    without = {*(() if of_page else ("limit", "cursor")), *(() if of_time else ("since", "until", "doubtful"))}
+    names = dict.fromkeys([*FILTER_NAMES, *(name for one in lists for name in NAMES[one])])
 
     def add(function: F) -> F:
-        for name, repeatable, explained in reversed(_FILTERS):
+        for name in reversed(names):
             if name not in without:
-                chosen = _completing(CHOICES.get(name, ()))
-                function = click.option(f"--{name}", multiple=repeatable, help=explained, shell_complete=chosen)(function)
-        if not of_time:  # what is heard just now is not filtered by it
-            return function
-        explained = "Joined to a claim as the likeliest, and confirmed by nobody yet."
-        return click.option("--doubtful", is_flag=True, help=explained)(function)
+                function = _filter_option(name, lists)(function)
+        return function
 
     return add
+
+
+def _filter_option(name: str, lists: Sequence[Listed]) -> Callable[[F], F]:
+    if name == "doubtful":
+        return click.option(f"--{name}", is_flag=True, help=EXPLAINED[name])
+    choices = CHOICES.get(name, ())
+    explained = _with(EXPLAINED[name], choices) if choices else EXPLAINED.get(name, "")
+    if name == "state":
+        mine = [one for one in lists if one in STATES]
+        choices = tuple(dict.fromkeys(state for one in mine for state in STATES[one]))
+        explained = " ".join(_with(STATE_EXPLAINED[one], STATES[one]) for one in mine)
+    return click.option(f"--{name}", multiple=name not in SINGLE, help=explained, shell_complete=_completing(choices))
+
+
+def _with(explained: str, choices: Sequence[str]) -> str:
+    return f"{explained[:-1]}: {', '.join(choices)}."
 
 
 def _completing(choices: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     return lambda _context, _option, begun: [one for one in choices if one.startswith(begun)]
 
 
-def state_option(function: F) -> F:
-    """Adds --state, which only claims have."""
-    explained = f"What people said of it: {', '.join(CLAIM_STATES)}."
-    return click.option("--state", multiple=True, help=explained, shell_complete=_completing(CLAIM_STATES))(function)
-
-
-def filters_of(given: dict[str, Any]) -> Filters:
-    """The filters from a command's options. Raises UsageError."""
+def filters_of(given: dict[str, Any], of: Listed = "mentions") -> Filters:
+    """The filters of a list from a command's options. Raises UsageError."""
     try:
-        return parse_filters({name: _values(value) for name, value in given.items() if value})
+        return parse_filters({name: _values(value) for name, value in given.items() if value}, of)
     except FilterError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
 
@@ -87,26 +81,48 @@ def _values(value: Any) -> list[str]:
 
 def say_unwatched(settings: Settings, names: Sequence[str]) -> None:
     """Names on stderr what is asked for and not on the watchlist: what was tagged with it when it was is still found."""
-    if not names:
-        return
-    known = load_watchlist(settings.topic_folder, settings.watchlist_file).names
-    folded = {name.casefold(): name for name in known}
+    if names:
+        known = load_watchlist(settings.topic_folder, settings.watchlist_file).names
+        _say_unknown(names, known, known, "is not on the watchlist", "names stand in watchlist.yaml of the topic pack")
+
+
+async def say_unheard_of(connection: AsyncConnection, settings: Settings, filters: Filters) -> None:
+    """Names on stderr what is asked for and is no source, or no claim: else a mistyped one is an empty list without a word."""
+    if filters.source:
+        sources = {one.name for one in settings.source} | await stored_sources.known(connection, filters.source)
+        _say_unknown(filters.source, sources, sources, "is no source", "`exowatch sources` lists them")
+    if filters.claim:
+        there = await stored_claims.known(connection, filters.claim)
+        _say_unknown(filters.claim, there, (), "is no claim", "`exowatch claims` lists them")
+
+
+def _say_unknown(names: Sequence[str], known: Collection[str], like: Collection[str], what: str, where: str) -> None:
+    folded = {name.casefold(): name for name in like}
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name.casefold(), folded, n=1)
-            meant = f"; did you mean {folded[near[0]]}?" if near else "; names stand in watchlist.yaml of the topic pack"
-            print(plain(f"exowatch: {name[:80]} is not on the watchlist{meant}"), file=sys.stderr)
+            meant = f"did you mean {folded[near[0]]}?" if near else where
+            print(plain(f"exowatch: {name[:80]} {what}; {meant}"), file=sys.stderr)
 
 
-def print_list(context: click.Context, lister: Lister, given: dict[str, Any], columns: Sequence[Column], how: Format) -> None:
+def print_list(
+    context: click.Context,
+    lister: Lister,
+    given: dict[str, Any],
+    columns: Sequence[Column],
+    how: Format,
+    of: Listed = "mentions",
+) -> None:
     """Reads a list with the filters of a command's options, and prints it. Raises UsageError."""
-    filters = filters_of(given)
+    filters = filters_of(given, of)
     settings = settings_of(context)
     say_unwatched(settings, filters.watch)
 
     async def read() -> Page[Any]:
         async with opened(settings) as database, database.read() as connection:
-            return await lister(connection, filters)
+            found = await lister(connection, filters)
+            await say_unheard_of(connection, settings, filters)
+            return found
 
     try:
         page = asyncio.run(read())
@@ -132,8 +148,7 @@ def mentions(context: click.Context, /, how: Format, **given: Any) -> None:
 
 
 @cli.command(epilog="Example:  exowatch claims --verdict unsupported --verdict contradicted --format csv")
-@filter_options()
-@state_option
+@filter_options("claims")
 @format_option
 @click.pass_context
 def claims(context: click.Context, /, how: Format, **given: Any) -> None:
@@ -147,11 +162,11 @@ def claims(context: click.Context, /, how: Format, **given: Any) -> None:
         Column("authors", lambda one: one.authors),
         Column("claim", lambda one: one.claim, long=True),
     )
-    print_list(context, stored_claims.page, given, columns, how)
+    print_list(context, stored_claims.page, given, columns, how, "claims")
 
 
-@cli.command(epilog="Example:  exowatch alerts --since 7d --format jsonl\n\nexowatch alerts --dry-run --min-confidence 0.7")
-@filter_options()
+@cli.command(epilog="Example:  exowatch alerts --state open --since 7d\n\nexowatch alerts --dry-run --min-confidence 0.7")
+@filter_options("alerts")
 @dry_run_options
 @format_option
 @click.pass_context
@@ -167,4 +182,4 @@ def alerts(context: click.Context, /, how: Format, dry: bool, **given: Any) -> N
         Column("claim", lambda one: one.claim_id),
         Column("summary", lambda one: one.summary, long=True),
     )
-    print_list(context, stored_alerts.page, without_dry_run(given), columns, how)
+    print_list(context, stored_alerts.page, without_dry_run(given), columns, how, "alerts")

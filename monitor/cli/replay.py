@@ -13,11 +13,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from monitor.cli.group import cli, log_as_asked, settings_of
-from monitor.daemon import opened
+from monitor.cli.output import counted
+from monitor.connections import opened
 from monitor.edits import Record
 from monitor.forgotten import Forgotten
-from monitor.intake import Intake, Offered, keys_of, pseudonyms_of
+from monitor.intake import Intake, Offered
 from monitor.post_files import Row, read_posts
+from monitor.pseudonyms import keys_of, pseudonyms_of
 from monitor.settings import Settings
 from monitor.stream import StreamFull
 from monitor.topic import load_topic
@@ -58,7 +60,7 @@ def _publish(context: click.Context, file: Path, name: str, source: str, platfor
     offered, bad = asyncio.run(_offer_all(settings_of(context), _rows(file, name, platform), source))
     click.echo(f"accepted {offered.accepted}, duplicates {offered.duplicates}, unmatched {offered.unmatched}")
     if bad:
-        click.echo(f"{bad} bad lines were left out", err=True)
+        click.echo(f"{counted(bad, 'bad line')} {'was' if bad == 1 else 'were'} left out", err=True)
         context.exit(1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,16 +13,20 @@ import click
 from monitor.cli.database import opened
 from monitor.cli.group import settings_of
 from monitor.cli.output import counted, plain, short_time
+from monitor.cli.telling import tell
 from monitor.settings import Settings
 from monitor.store.detail import ClaimDetail
-from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out
-from monitor.store.reviews import NoSuchClaimError, Review, ReviewConflictError, ReviewError
+from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out, changed_by
+from monitor.store.reviews import Action, NoSuchClaimError, Review, ReviewConflictError, ReviewError
+from monitor.stream import Signal
 from monitor.topic import TopicError, lexicon_folder, load_lexicon
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What the fields of a request are called here, where not as in HTTP.
 _CALLED = {"for": "--for", "until": "--until", "into": "--into", "mentions": "--mention", "claim": "--as"}
+# The option of an action that a word without one was most likely meant for.
+_MEANT = {"merge": "--into", "split": "--mention", "confirm": "--mention", "mute": "--for"}
 _DONE = {
     "confirm": "confirmed {id}",
     "dismiss": "dismissed {id}; it raises nothing any more",
@@ -58,6 +63,11 @@ def review_options(function: F) -> F:
     return function
 
 
+def unexpected(action: Action, word: str) -> str:
+    """What to say to a word after the action that is no option's."""
+    return f"{action} takes {word[:64]!r} with an option: {_MEANT.get(action, '--note')} {shlex.quote(word[:64])}"
+
+
 def review(context: click.Context, claim_id: str, asked: ReviewRequest) -> tuple[str, Reviewed]:
     """Does what was asked; what was done, in words, and the claim that holds now. Raises ClickException."""
     reviewer = asked.reviewer or _login_name(context)
@@ -66,7 +76,9 @@ def review(context: click.Context, claim_id: str, asked: ReviewRequest) -> tuple
 
     async def act() -> Reviewed:
         async with opened(settings) as database:
-            return await database.write_again(lambda to: carry_out(to, claim_id, asked, reviewer, _CALLED, authorities))
+            found = await database.write_again(lambda to: carry_out(to, claim_id, asked, reviewer, _CALLED, authorities))
+        await tell(settings, *(Signal(kind="claim", id=one) for one in changed_by(claim_id, found)))
+        return found
 
     try:
         now = asyncio.run(act())

@@ -8,6 +8,7 @@ import click
 
 from monitor import tracing
 from monitor.cli.group import cli, log_as_asked, settings_of
+from monitor.cli.output import counted
 from monitor.daemon import ALL_ROLES, Daemon, Role, name_of
 from monitor.daemon import run as run_daemon
 
@@ -56,8 +57,9 @@ def _play(context: click.Context, roles: tuple[Role, ...], *, workers: int = 1, 
     log_as_asked(context)
 
     def say_ready(daemon: Daemon) -> None:
-        sources, endpoints = len(daemon.settings.source), len(daemon.settings.endpoint)
-        click.echo(f"exowatch is ready: {daemon.address or ' '.join(roles)}  ({sources} sources, {endpoints} endpoints)")
+        sources, endpoints = daemon.settings.source, daemon.settings.endpoint
+        what = f"{counted(len(sources), 'source')}, {counted(len(endpoints), 'endpoint')}"
+        click.echo(f"exowatch is ready: {daemon.address or ' '.join(roles)}  ({what})")
         if roles == ALL_ROLES and not endpoints:
             click.echo("No endpoint is configured, so alerts are only shown; see [[endpoint]] in the config file.")
 

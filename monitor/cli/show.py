@@ -13,7 +13,7 @@ from monitor.cli.database import opened
 from monitor.cli.group import cli, settings_of
 from monitor.cli.lineage import print_lineage, print_timeline
 from monitor.cli.output import Column, counted, plain, print_json, print_table, short_time
-from monitor.cli.review import print_standing, review, review_line, review_options, standing
+from monitor.cli.review import print_standing, review, review_line, review_options, standing, unexpected
 from monitor.store import Filters
 from monitor.store import detail as stored
 from monitor.store.detail import ClaimDetail, Place
@@ -24,9 +24,12 @@ from monitor.words import Page
 _OCCURRENCES = 50
 
 
-@cli.command(epilog='Example:  exowatch claim c_06h4a0xq7m2kz dismiss --note "a joke"')
+@cli.command(
+    epilog='Example:  exowatch claim c_06h4a0xq7m2kz dismiss --note "a joke"',
+    context_settings={"allow_extra_args": True},  # to say which option a word is missing
+)
 @click.argument("claim_id", metavar="ID")
-@click.argument("action", metavar=f"[{'|'.join(ACTIONS)}]", type=click.Choice(ACTIONS), required=False)
+@click.argument("action", metavar="[ACTION]", type=click.Choice(ACTIONS), required=False)
 @review_options
 @click.option("--why", is_flag=True, help="Show in full why each occurrence is of this claim (--mention chooses some).")
 @click.option(
@@ -37,8 +40,10 @@ def claim(context: click.Context, /, claim_id: str, action: Any, why: bool, how:
     """Show one claim: its verdict and evidence, its days, where it came from, where it was said, what was told of it.
 
     With an action, review it: confirm (also only what some mentions say, --mention), dismiss, reopen, mute (--for or --until),
-    unmute, merge (--into), unmerge (with the id that was merged), split (--mention, --as).
+    unmute, merge (--into), unmerge (with the id that was merged), split (--mention, --as), note (--note).
     """
+    if context.args:
+        raise click.UsageError(unexpected(action, context.args[0]), context)
     if action is not None:
         if why:
             raise click.UsageError("--why shows a claim and takes no action", context)

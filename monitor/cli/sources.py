@@ -21,13 +21,14 @@ from monitor.collectors import open_collector
 from monitor.collectors.base import Batch, SourceError, Streamer
 from monitor.collectors.budget import Budgets
 from monitor.embedded import connect_running
-from monitor.intake import Pseudonyms, key_file, pseudonyms_of
+from monitor.pseudonyms import Pseudonyms, key_file, pseudonyms_of
 from monitor.settings import Settings, Source
 from monitor.store import coverage as stored_coverage
 from monitor.store import sources as stored_sources
 from monitor.stream import Stream, StreamError
+from monitor.times import rfc3339
 from monitor.topic import Topic, load_topic
-from monitor.words import Coverage, Page, rfc3339
+from monitor.words import Coverage, Page
 
 _LISTEN_S = 10.0  # to a source that streams
 _POLL_WITHIN_S = 120.0

@@ -11,7 +11,8 @@ from monitor.collectors.base import Batch, Gap, SourceError, Span
 from monitor.collectors.bluesky_frames import PLATFORM, Event, Notice
 from monitor.collectors.bluesky_zstd import FrameError, Unpacker
 from monitor.notices import Gone
-from monitor.words import Post, now_ms
+from monitor.times import now_ms
+from monitor.words import Post
 
 BATCH = 500  # events
 MOST_FRAME = 16 * 1024 * 1024  # bytes; a record is at most one megabyte, and six times that as escaped JSON

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from monitor.collectors.base import SourceError
-from monitor.collectors.waits import LONGEST_WAIT, wait_of
 from monitor.stream import Buckets, Spending, Taken
+from monitor.waits import LONGEST_WAIT, wait_of
 
 PATIENCE_S = 15.0  # that a poll waits for its budget; beyond it the poll ends and says when to come back
 FAILURES = 5  # in a row, until a peer is left alone for a while

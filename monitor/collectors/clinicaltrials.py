@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from itertools import islice
 from typing import Any
@@ -16,12 +15,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError, Span
+from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError
 from monitor.collectors.budget import Budgets, Rate
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.html import one_line, tidy
 from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, read_json
-from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, recent, searches_of
+from monitor.collectors.registers import Subject, date_ms, day_ms, reading, recent
 from monitor.collectors.wire import mapping, objects, text
 from monitor.notices import News
 from monitor.settings.sources.clinicaltrials import ClinicalTrialsSource
@@ -71,28 +70,23 @@ class ClinicalTrialsCollector:
 
     async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """The trials of the searches, and those that the register cites, page by page; see `Collector.poll`."""
-        began = time.time()
-        today = dt.datetime.fromtimestamp(began, dt.UTC).date()
-        topic = self._topic()
-        cited, searches = Cited(topic.register), searches_of(topic)
-        state = read_cursor(cursor, State)
-        digest = digest_of(searches)
-        anew = state.searches != digest or not state.until
-        since = first_day(state.until, self._source.backfill, OVERLAP, anew=anew, today=today)
-        state = State(until="" if anew else state.until, searches=digest, known=state.known)
+        topic, state = self._topic(), read_cursor(cursor, State)
+        now = reading(topic, state.until, state.searches, backfill=self._source.backfill, overlap=OVERLAP)
+        state = State(until=now.until, searches=now.digest, known=state.known)
+        cited = Cited(topic.register)
         known = dict(_of_line(line) for line in state.known)
-        for search in (*_of_cited(cited), {"query.term": " OR ".join(f'"{one}"' for one in searches)}):
-            async for trials, gap in self._pages(search, None if anew else since):
+        for search in (*_of_cited(cited), {"query.term": " OR ".join(f'"{one}"' for one in now.searches)}):
+            async for trials, gap in self._pages(search, None if now.anew else now.since):
                 changed = [one for one in trials if known.get(one.nct) != one.state]
-                told = [one for one in changed if not anew or one.nct in known or (one.first or 0) >= day_ms(since)]
+                told = [one for one in changed if not now.anew or one.nct in known or (one.first or 0) >= day_ms(now.since)]
                 known |= {one.nct: one.state for one in changed}
                 lines = recent([_line(one) for one in changed], _but(state.known, changed), KNOWN)
                 state = msgspec.structs.replace(state, known=lines)
                 news = [_news(one, cited) for one in told]
                 if news or gap is not None:
                     yield Batch(news=news, cursor=_text(state), gap=gap)
-        state = msgspec.structs.replace(state, until=today.isoformat())
-        yield Batch(cursor=_text(state), covered=Span(since=day_ms(since), until=round(began * 1000)))
+        state = msgspec.structs.replace(state, until=now.today.isoformat())
+        yield Batch(cursor=_text(state), covered=now.covered)
 
     async def close(self) -> None:
         """Closes the connections."""

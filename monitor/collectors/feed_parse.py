@@ -25,6 +25,7 @@ import msgspec
 from monitor import words
 from monitor.collectors import reddit_text
 from monitor.collectors.html import clean, html_to_text, one_line, tidy, unescape
+from monitor.times import parse_time
 
 MAX_ENTRIES = 5_000
 MEMORY = 512 * 1024 * 1024  # bytes of address space; a 5 MB feed needs about a fifth of it
@@ -285,7 +286,7 @@ def _json_moment(value: Any) -> int | None:
     if text is None:
         return None
     try:
-        moment = words.parse_time(text[:64])
+        moment = parse_time(text[:64])
     except (ValueError, OverflowError):
         return None
     return moment if math.isfinite(moment) and abs(moment) < 2**53 else None

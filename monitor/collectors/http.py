@@ -20,8 +20,8 @@ import aiohttp
 import msgspec
 
 from monitor.collectors.base import SourceError
-from monitor.collectors.waits import LONGEST_WAIT, wait_of
 from monitor.net import PrivateAddressError, connector
+from monitor.waits import LONGEST_WAIT, wait_of
 
 if TYPE_CHECKING:
     from monitor.collectors.budget import Budget

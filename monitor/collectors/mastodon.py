@@ -26,7 +26,8 @@ from monitor.collectors.mastodon_statuses import following, is_id, json_of, stat
 from monitor.collectors.mastodon_stream import HashtagStream, Heard, TokenRefusedError, streaming_base
 from monitor.notices import Gone
 from monitor.settings.sources.mastodon import MastodonSource
-from monitor.words import Post, now_ms
+from monitor.times import now_ms
+from monitor.words import Post
 
 PAGE = 40
 TOGETHER = 5  # hashtags that one timeline takes

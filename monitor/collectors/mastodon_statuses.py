@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from monitor.collectors.html import html_to_text, tidy
-from monitor.words import MAX_ID, Post, compose_text, now_ms, parse_time
+from monitor.times import now_ms, parse_time
+from monitor.words import MAX_ID, Post, compose_text
 
 PLATFORM = "mastodon"
 MOST_EVENT = 1024 * 1024  # bytes of one event

@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError, Span
+from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError
 from monitor.collectors.budget import Budgets, Cap, Rate
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.feed_parse import Entry, Request
 from monitor.collectors.feed_process import parse_apart
 from monitor.collectors.html import html_to_text, one_line
 from monitor.collectors.http import Answer, Fetcher, read_json, refusal
-from monitor.collectors.registers import Subject, date_ms, day_ms, digest_of, first_day, recent, searches_of
+from monitor.collectors.registers import Subject, date_ms, day_ms, reading, recent
 from monitor.collectors.wire import mapping, objects, text
 from monitor.notices import News
 from monitor.settings.sources.openfda import OpenFDASource
@@ -68,35 +67,30 @@ class OpenFDACollector:
 
     async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Recalls, then letters; where one of them cannot be read the other still is. See `Collector.poll`."""
-        began = time.time()
-        today = dt.datetime.fromtimestamp(began, dt.UTC).date()
-        topic = self._topic()
-        searches, state = searches_of(topic), read_cursor(cursor, State)
-        digest = digest_of((*searches, *self._source.recalls))
-        anew = state.searches != digest or not state.until
-        since = first_day(state.until, self._source.backfill, OVERLAP, anew=anew, today=today)
-        state = msgspec.structs.replace(state, until="" if anew else state.until, searches=digest)
+        topic, state, kinds = self._topic(), read_cursor(cursor, State), self._source.recalls
+        now = reading(topic, state.until, state.searches, backfill=self._source.backfill, overlap=OVERLAP, chosen=kinds)
+        state = msgspec.structs.replace(state, until=now.until, searches=now.digest)
         problem: SourceError | None = None
         try:
-            for kind in self._source.recalls:
-                async for recalls, gap in self._recalls(kind, searches, since, today):
+            for kind in kinds:
+                async for recalls, gap in self._recalls(kind, now.searches, now.since, now.today):
                     news = [one for one in recalls if _line(one) not in state.recalls]
                     state = msgspec.structs.replace(state, recalls=recent(list(map(_line, news)), state.recalls, SEEN))
                     if news or gap is not None:
                         yield Batch(news=news, cursor=_text(state), gap=gap)
-            state = msgspec.structs.replace(state, until=today.isoformat())
+            state = msgspec.structs.replace(state, until=now.today.isoformat())
         except SourceError as error:
             problem = error
         try:
             if self._source.letters:
-                async for keys, told, gap in self._letters(topic, state.letters, today):
+                async for keys, told, gap in self._letters(topic, state.letters, now.today):
                     state = msgspec.structs.replace(state, letters=recent(keys, state.letters, SEEN))
                     yield Batch(news=told, cursor=_text(state), gap=gap)
         except SourceError as error:
             problem = problem or error
         if problem is not None:
             raise problem
-        yield Batch(cursor=_text(state), covered=Span(since=day_ms(since), until=round(began * 1000)))
+        yield Batch(cursor=_text(state), covered=now.covered)
 
     async def close(self) -> None:
         """Closes the connections."""

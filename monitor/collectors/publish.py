@@ -15,6 +15,7 @@ from monitor import telemetry, tracing
 from monitor.collectors.base import Batch, Gap, Span
 from monitor.collectors.trail import Trail
 from monitor.deletions import Eraser
+from monitor.ids import public_id
 from monitor.intake import Intake, Offered, PostError, bounded
 from monitor.leasing import Lease
 from monitor.notices import News
@@ -23,8 +24,9 @@ from monitor.settings import Endpoint, Source
 from monitor.store import Database, coverage, news, sources
 from monitor.store.sources import Heard
 from monitor.stream import LeaseLost, Signal, Stream, StreamRewound, StreamUnavailable
+from monitor.times import now_ms
 from monitor.watchdog import Pulse
-from monitor.words import Post, now_ms, public_id
+from monitor.words import Post
 
 log = structlog.get_logger()
 
@@ -114,10 +116,10 @@ class Publisher:
             for span in covered:
                 await coverage.extend(connection, self._source.name, span.since, span.until or now_ms())
 
-    def forget(self) -> None:
+    def rewind(self) -> None:
         """Says that Redis lost what was published last: where it got to is to be asked for again."""
         self._cursor = None
-        self._trail.forget()
+        self._trail.rewind()
 
     def covers(self, span: Span) -> None:
         """Notes that a time was covered, with the next flush."""

@@ -9,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError, Span
+from monitor.collectors.base import Access, Batch, Gap, Kind, SourceError
 from monitor.collectors.budget import Budgets, Rate
 from monitor.collectors.feed import read_cursor
 from monitor.collectors.html import one_line
 from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, read_json, refusal
 from monitor.collectors.pubmed_articles import Article, news_of, read_articles
-from monitor.collectors.registers import Subject, day_ms, digest_of, first_day, recent, searches_of
+from monitor.collectors.registers import Reading, Subject, day_ms, reading, recent
 from monitor.collectors.wire import mapping, text
 from monitor.notices import News
 from monitor.settings.sources.pubmed import PubMedSource
@@ -86,47 +85,42 @@ class PubMedCollector:
 
     async def poll(self, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """All searches, and the articles of what is new in them; see `Collector.poll`."""
-        began = time.time()
-        today = dt.datetime.fromtimestamp(began, dt.UTC).date()
-        topic = self._topic()
-        cited, searches = Cited(topic.register), searches_of(topic)
-        state = read_cursor(cursor, State)
-        digest = digest_of((*searches, self._source.papers))
-        anew = state.searches != digest or not state.until
-        since = first_day(state.until, self._source.backfill, OVERLAP, anew=anew, today=today)
-        first = since.isoformat() if anew else state.first
-        state = State(until="" if anew else state.until, searches=digest, first=first, seen=state.seen)
+        topic, state, papers = self._topic(), read_cursor(cursor, State), self._source.papers
+        now = reading(topic, state.until, state.searches, backfill=self._source.backfill, overlap=OVERLAP, chosen=(papers,))
+        first = now.since.isoformat() if now.anew else state.first
+        state = State(until=now.until, searches=now.digest, first=first, seen=state.seen)
+        cited = Cited(topic.register)
         papers_since = day_ms(dt.date.fromisoformat(first)) - LATE_S * 1000
         seen, told = set(state.seen), set[str]()
-        for search in (*_of_cited(cited), *self._of_topic(searches, since, anew=anew)):
-            async for found in self._found(search, today + _DAY):  # NCBI's clock may be behind or before
+        for search in (*_of_cited(cited), *self._of_topic(now)):
+            async for found in self._found(search, now.today + _DAY):  # NCBI's clock may be behind or before
                 fresh = [one for one in found.ids if found.mark + one not in seen]
                 state = _noted(state, found.mark, found.known, seen)
                 gap = found.gap
                 for at in range(0, max(len(fresh), int(gap is not None)), AT_ONCE):
                     part = fresh[at : at + AT_ONCE]
                     articles = await self._articles(part)
-                    papers = papers_since if found.mark == "p" else None
-                    news = {_line(one): one for article in articles for one in news_of(article, cited, papers_since=papers)}
+                    after = papers_since if found.mark == "p" else None
+                    news = {_line(one): one for article in articles for one in news_of(article, cited, papers_since=after)}
                     news = {line: one for line, one in news.items() if line not in told}  # the paper tells, and its notice
                     told |= news.keys()
                     state = _noted(state, found.mark, part, seen)
                     yield Batch(news=list(news.values()), cursor=_text(state), gap=gap)
                     gap = None
-        state = msgspec.structs.replace(state, until=today.isoformat())
-        yield Batch(cursor=_text(state), covered=Span(since=day_ms(since), until=round(began * 1000)))
+        state = msgspec.structs.replace(state, until=now.today.isoformat())
+        yield Batch(cursor=_text(state), covered=now.covered)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._fetcher.close()
 
-    def _of_topic(self, searches: Sequence[str], since: dt.date, *, anew: bool) -> list[Search]:
-        topic = " OR ".join(f'"{one}"[tiab]' for one in searches)
-        found = [Search(mark="r", term=f"({topic}) AND ({_types(_RETRACTIONS)})", since=since, known=anew)]
+    def _of_topic(self, now: Reading) -> list[Search]:
+        topic = " OR ".join(f'"{one}"[tiab]' for one in now.searches)
+        found = [Search(mark="r", term=f"({topic}) AND ({_types(_RETRACTIONS)})", since=now.since, known=now.anew)]
         if self._source.papers == "clinical":
-            found.append(Search(mark="p", term=f"({topic}) AND ({_types(_CLINICAL)})", since=since, known=anew))
+            found.append(Search(mark="p", term=f"({topic}) AND ({_types(_CLINICAL)})", since=now.since, known=now.anew))
         if self._source.papers == "all":
-            found.append(Search(mark="p", term=topic, dates="edat", since=since))
+            found.append(Search(mark="p", term=topic, dates="edat", since=now.since))
         return found
 
     async def _found(self, search: Search, until: dt.date) -> AsyncIterator[Found]:

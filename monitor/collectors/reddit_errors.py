@@ -14,7 +14,7 @@ from asyncprawcore import exceptions as core
 
 from monitor.collectors.base import SourceError
 from monitor.collectors.http import retry_after
-from monitor.collectors.waits import wait_of
+from monitor.waits import wait_of
 
 _ACCIDENTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)  # of answers it does not expect
 FAILURES = (core.AsyncPrawcoreException, AsyncPRAWException, aiohttp.ClientError, TimeoutError, OSError, *_ACCIDENTS)

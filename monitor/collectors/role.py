@@ -37,7 +37,7 @@ class Collecting:
         self._topic = topic
         self._leases = Leaseholder(stream, owner)
         self._watches: dict[str, SourceWatch] = {}
-        stream.owner = owner
+        stream.owner = owner  # from now on no cursor moves of a source that another process has
 
     async def jobs(self, stop: asyncio.Event) -> dict[str, Job]:
         """What runs side by side, by name, until `stop` is set. Raises StoreError."""

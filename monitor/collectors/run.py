@@ -5,26 +5,29 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
 import structlog
 
 from monitor import telemetry
-from monitor.collectors.base import Batch, Collector, Gap, Hub, Pushed, Refills, SourceError, Span, Streamer, Verifies
+from monitor.collectors.base import Collector, Gap, Pushed, Refills, SourceError, Span, Streamer, Verifies
+from monitor.collectors.batches import StoppedError, next_batch
 from monitor.collectors.publish import TROUBLE_S, Publisher
+from monitor.collectors.pushes import Pushes
 from monitor.collectors.verify import verify
-from monitor.collectors.websub import note_hub
+from monitor.ids import public_id
 from monitor.intake import Intake
 from monitor.leasing import Lease
 from monitor.pause import either, pause, until
 from monitor.settings import Endpoint, Source
 from monitor.settings.duties import Duty
-from monitor.store import Database, StoreUnavailable, coverage, sources, websub
+from monitor.store import Database, StoreUnavailable, coverage, sources
 from monitor.store.coverage import OpenGap
 from monitor.stream import Signal, Stream, StreamRewound, StreamUnavailable
-from monitor.words import SourceState, now_ms, public_id
+from monitor.times import now_ms
+from monitor.words import SourceState
 
 log = structlog.get_logger()
 
@@ -39,7 +42,6 @@ FLUSH_EVERY_S = 1.0  # how often what was heard is written down
 REFILL_EVERY_S = 60.0
 VERIFY_EVERY_S = 60.0
 HANDED_ON_S = 60.0  # a source that nobody had for so long was not handed on: nobody listened
-PUSH_LOOK_S = 30.0  # at most until a push is read of which no signal came
 
 
 class SourceWatch:
@@ -63,15 +65,13 @@ class SourceWatch:
         have it too; None: it is ours alone."""
         self._source = source
         self._lease = lease
-        self._public_url = public_url
-        self._noted: tuple[Hub | None] | None = None
-        self._pushed = asyncio.Event()
         self._duty = duty or Duty()
         self._collector = collector
         self._stream = stream
         self._database = database
         self._endpoints = endpoints
         self._publisher = Publisher(source, stream, intake, database, max_age_s=max_age_s, endpoints=endpoints, lease=lease)
+        self._pushes = Pushes(source.name, collector, self._cursor, self._publisher, database, public_url=public_url)
         self.pulse = self._publisher.pulse
         self._begun = False
         self._lost = False
@@ -81,11 +81,11 @@ class SourceWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Polls or listens again and again; ends when `stop` is set, or for good where the source says that it is gone."""
-        over = asyncio.Event()
-        async with either(stop, over) as ended:
+        done = asyncio.Event()
+        async with either(stop, done) as over:
             beside = [
-                asyncio.create_task(self._keep_refilling(self._collector, ended)),
-                asyncio.create_task(self._keep_verifying(self._collector, ended)),
+                asyncio.create_task(self._keep_refilling(self._collector, over)),
+                asyncio.create_task(self._keep_verifying(self._collector, over)),
             ]
             try:
                 while not stop.is_set():
@@ -94,7 +94,7 @@ class SourceWatch:
                         await self._begin()
                         wait = await self._once(stop)
                     except StreamRewound as error:
-                        self._forget()
+                        self._rewind()
                         self._log.warning("going back to where Redis stands", error=str(error))
                         wait = 0.0
                     except (StreamUnavailable, StoreUnavailable) as error:
@@ -102,12 +102,12 @@ class SourceWatch:
                         self._log.warning("waiting for a server", error=str(error))
                         wait = TROUBLE_S
                     if wait is None:
-                        await self._note_hub(None)
+                        await self._pushes.note_hub(None)
                         return
                     self.pulse.beat(wait)
                     await self._rest(stop, wait)
             finally:
-                over.set()
+                done.set()
                 await asyncio.gather(*beside, return_exceptions=True)
                 await self._collector.close()
 
@@ -121,58 +121,17 @@ class SourceWatch:
 
     def wake(self) -> None:
         """Says that a hub has pushed something of this source."""
-        self._pushed.set()
+        self._pushes.wake()
 
     async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
         """Until it is time for the next poll. What a hub pushes meanwhile is read at once."""
-        over = time.monotonic() + seconds
-        while self._public_url and isinstance(self._collector, Pushed) and not stop.is_set():
-            self._pushed.clear()
-            look = PUSH_LOOK_S
-            try:
-                await self._read_pushes(self._collector, stop)
-            except _StoppedError:
-                return
-            except StreamRewound:
-                self._forget()
-                return  # the poll that comes now goes back
-            except (StreamUnavailable, StoreUnavailable) as error:
-                self._log.warning("pushes wait for a server", error=str(error))
-                look = TROUBLE_S
-            left = over - time.monotonic()
-            if left <= 0:
-                return
-            async with either(stop, self._pushed) as woken:
-                await pause(woken, min(left, look))
-        await pause(stop, over - time.monotonic())
-
-    async def _note_hub(self, hub: Hub | None) -> None:
-        """Has the source subscribed at the hub that it names now, and at no other."""
-        if self._public_url and self._noted != (hub,):
-            await note_hub(self._database, self._source.name, hub, self._public_url)
-            self._noted = (hub,)
-
-    async def _read_pushes(self, collector: Pushed, stop: asyncio.Event) -> None:
-        """Publishes what hubs pushed. What cannot be read is let go of: the next poll brings it."""
-        while not stop.is_set():
-            async with self._database.read() as connection:
-                push = await websub.next_push(connection, self._source.name)
-            if push is None:
-                return
-            try:
-                cursor = await self._cursor()
-                async with aclosing(collector.pushed(push.body, push.content_type, cursor)) as batches:
-                    while (batch := await _next(batches, stop)) is not None:
-                        await self._publisher.take(batch, stop, until=now_ms())
-            except (StreamUnavailable, StoreUnavailable, _StoppedError):
-                raise
-            except SourceError as error:
-                self._log.warning("a push cannot be read", error=str(error))
-            except Exception:
-                self._log.exception("unexpected error in reading a push")
-            await self._publisher.flush(stop)
-            async with self._database.write() as connection:
-                await websub.read(connection, push)
+        end = time.monotonic() + seconds
+        try:
+            await self._pushes.read_until(end, stop)
+        except StreamRewound:
+            self._rewind()
+            return  # the poll that comes now goes back
+        await pause(stop, end - time.monotonic())
 
     async def _once(self, stop: asyncio.Event) -> float | None:
         """One poll, or one connection; seconds until the next, or None where there is to be none."""
@@ -180,7 +139,7 @@ class SourceWatch:
             if isinstance(self._collector, Streamer):
                 return await self._listen(self._collector, stop)
             return await self._poll(self._collector, stop)
-        except _StoppedError:
+        except StoppedError:
             await self._publisher.flush(stop)
             return 0.0
         except SourceError as error:
@@ -193,9 +152,9 @@ class SourceWatch:
             await self._publisher.flush(stop)
             return await self._failed(f"unexpected {type(error).__name__}: {error}", None, permanent=False)
 
-    def _forget(self) -> None:
+    def _rewind(self) -> None:
         """Redis has lost something of this source."""
-        self._publisher.forget()
+        self._publisher.rewind()
         self._lost = True
 
     async def _cursor(self) -> str | None:
@@ -215,14 +174,14 @@ class SourceWatch:
         wait = self._source.interval * random.uniform(0.95, 1.05)  # so that many sources do not march in step
         began = now_ms()
         async with aclosing(collector.poll(await self._cursor())) as batches:
-            while (batch := await _next(batches, stop)) is not None:
+            while (batch := await next_batch(batches, stop)) is not None:
                 await self._publisher.take(batch, stop, until=began)
                 wait = max(wait, batch.wait or 0)
         self._publisher.covers(Span(until=began))
         await self._publisher.flush(stop)
         await self._succeeded()
         if isinstance(collector, Pushed):
-            await self._note_hub(collector.hub)
+            await self._pushes.note_hub(collector.hub)
         return wait
 
     async def _listen(self, streamer: Streamer, stop: asyncio.Event) -> float:
@@ -233,7 +192,7 @@ class SourceWatch:
             while True:
                 try:
                     async with asyncio.timeout(streamer.stall_s):
-                        batch = await _next(batches, stop)
+                        batch = await next_batch(batches, stop)
                 except TimeoutError:
                     raise SourceError(f"nothing came for {streamer.stall_s:g} s, so the connection counts as dead") from None
                 if batch is None:
@@ -293,7 +252,7 @@ class SourceWatch:
                     gaps = await coverage.open_gaps(connection, self._source.name, now_ms())
                 for gap in gaps:
                     await self._refill(collector, gap, stop)
-            except _StoppedError:
+            except StoppedError:
                 return
             except (StreamUnavailable, StoreUnavailable) as error:
                 self._log.warning("gaps wait for a server", error=str(error))
@@ -308,11 +267,11 @@ class SourceWatch:
         asked = Gap(cause=gap.cause, since=gap.since, until=gap.until, ticket=gap.ticket)
         try:
             async with aclosing(collector.refill(asked)) as batches:
-                while (batch := await _next(batches, stop)) is not None:
+                while (batch := await next_batch(batches, stop)) is not None:
                     lost += [batch.gap] if batch.gap is not None else []
                     whole = msgspec.structs.replace(batch, cursor=None, gap=None, covered=None)
                     await self._publisher.take(whole, stop, until=gap.until)
-        except (StreamUnavailable, StoreUnavailable, _StoppedError):
+        except (StreamUnavailable, StoreUnavailable, StoppedError):
             raise
         except Exception as error:
             if not isinstance(error, SourceError):
@@ -342,21 +301,3 @@ class SourceWatch:
                 self._log.warning("posts could not be looked for again, it is tried later", error=str(error))
             except Exception:
                 self._log.exception("looking for posts again failed")
-
-
-class _StoppedError(Exception):
-    """The program is to stop in the middle of a poll."""
-
-
-async def _next(batches: AsyncGenerator[Batch, None], stop: asyncio.Event) -> Batch | None:
-    """The next batch, None at the end. Raises _StoppedError where the program is to stop: slow sites are not waited for."""
-    taken: list[Batch | None] = []
-
-    async def take() -> None:
-        taken.append(await anext(batches, None))
-
-    if not stop.is_set():
-        await until(stop, take())
-    if not taken:
-        raise _StoppedError
-    return taken[0]

@@ -20,9 +20,9 @@ from monitor.collectors.base import SourceError
 from monitor.collectors.budget import Budget, Budgets, Cap, Rate
 from monitor.collectors.html import one_line, tidy
 from monitor.collectors.http import MAX_LISTING, Answer, Fetcher, read_json
-from monitor.collectors.waits import wait_of
 from monitor.collectors.wire import mapping, objects, seconds, text
 from monitor.settings.sources.tiktok import TikTokSource
+from monitor.waits import wait_of
 from monitor.words import MAX_NAME, MAX_TEXT, Post, compose_text
 
 API = "https://open.tiktokapis.com/v2/"

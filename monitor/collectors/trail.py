@@ -46,7 +46,7 @@ class Trail:
             del self._marks[1:-1:2]
         return found
 
-    def forget(self) -> None:
+    def rewind(self) -> None:
         """Says that Redis lost what was in the stream."""
         self._latest = None
         self._marks.clear()

@@ -11,7 +11,7 @@ from monitor.deletions import Eraser
 from monitor.notices import Gone
 from monitor.settings.duties import Duty
 from monitor.store import Database, sweeps
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitor.words import Post, parse_time
+from monitor.times import parse_time
+from monitor.words import Post
 
 
 def text(value: Any) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from monitor.explain.alerts import of_alerts
 from monitor.explain.claims import of_claims, why_none_may_raise
 from monitor.explain.post import of_post
 from monitor.explain.steps import Keyword, Present, Step, StepName
-from monitor.explain.told import of_alerts
 from monitor.settings import Settings
 from monitor.store.facts import Facts
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from monitor.explain.steps import Step, at, long, number, step
 from monitor.settings import Settings
 from monitor.settings.alerting import is_sure, speakers
+from monitor.store.conditions import NOVELTY
 from monitor.store.facts import AboutClaim, Facts, Told
 from monitor.store.reviews import Review
-from monitor.store.standing import NOVELTY
-from monitor.words import AlertKind, Occurrence, parse_time
+from monitor.times import parse_time
+from monitor.words import AlertKind, Occurrence
 
 _QUOTE = 160  # characters that a sentence shows
 _NOT_FORWARD = {"denies": "it denies", "asks": "it asks about", "reports": "it reports at a distance"}

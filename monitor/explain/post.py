@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from monitor.explain.steps import Keyword, Present, Step, at, long, step
 from monitor.settings import Settings
 from monitor.store.facts import Facts
-from monitor.words import parse_time
+from monitor.times import parse_time
 
 _PLACES = 10  # at which keywords stand that a sentence names
 

@@ -4,13 +4,14 @@
 """
 
 from monitor.export.cells import csv_cell, plain
-from monitor.export.rows import KINDS, Kind, pages
+from monitor.export.rows import KINDS, LISTED, Kind, pages
 from monitor.export.writers import CONTENT_TYPES, FORMATS, FormatMissing, Writer, writer
 
 __all__ = [
     "CONTENT_TYPES",
     "FORMATS",
     "KINDS",
+    "LISTED",
     "FormatMissing",
     "Kind",
     "Writer",

@@ -8,11 +8,13 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from monitor.store import Connection, Database, Filters, alerts, claims, detail, mentions
-from monitor.store.filters import parse_cursor
+from monitor.store.filters import Listed, parse_cursor
 from monitor.words import Alert, Claim, Mention, Page
 
 Kind = Literal["mentions", "occurrences", "claims", "alerts"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+# By whose filters each is chosen.
+LISTED: dict[Kind, Listed] = {"mentions": "mentions", "occurrences": "mentions", "claims": "claims", "alerts": "alerts"}
 PAGE = 200  # of texts of 100,000 characters at most
 
 _LISTS: dict[Kind, Callable[[Connection, Filters], Awaitable[Page[Any]]]] = {

@@ -12,6 +12,7 @@ import msgspec
 from monitor import words
 from monitor.export.cells import csv_cell
 from monitor.export.rows import ROWS, Kind
+from monitor.extras import not_installed
 
 CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 FORMATS = tuple(CONTENT_TYPES)
@@ -38,7 +39,7 @@ def writer(form: str, kind: Kind) -> Writer:
     try:
         from monitor.export.parquet import ParquetFile  # noqa: PLC0415 - pyarrow is an extra, and big
     except ImportError:
-        raise FormatMissing('Parquet needs pyarrow, which is not installed: pip install "exowatch[parquet]"') from None
+        raise FormatMissing(not_installed("Parquet needs pyarrow")) from None
     return ParquetFile(ROWS[kind])
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -101,7 +102,9 @@ def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
     """One problem of pydantic's as a sentence: where, which key, what is wrong, what is allowed."""
     keys = [part for part in problem["loc"] if part not in KINDS]  # the tags of the union of sources
     # What is missing stands nowhere; the section that misses it does.
-    where = str(file) if _stands_in(values, keys[:-1] if problem["type"] == "missing" else keys) else "environment"
+    variable = _variable_of(keys)
+    in_file = not variable and _stands_in(values, keys[:-1] if problem["type"] == "missing" else keys)
+    where = str(file) if in_file else f"environment: {variable}" if variable else "environment"
     key = _dotted(keys, values)
     prefix = f"{where}: {key}: " if key else f"{where}: "
     message: str = problem["msg"].removeprefix("Value error, ")
@@ -113,6 +116,14 @@ def _explain(file: Path, values: dict[str, Any], problem: Any) -> str:
     if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{where}: {key}: a source needs a kind, one of {problem['ctx'].get('expected_tags', ', '.join(KINDS))}"
     return prefix + message[0].lower() + message[1:]
+
+
+def _variable_of(keys: list[Any]) -> str:
+    """The environment variable that sets the key, or a part of the settings that holds it; it wins over the file. "" for none."""
+    given = {name.upper() for name in os.environ}
+    named = [str(key).upper() for key in takewhile(lambda key: isinstance(key, str), keys)]
+    names = ("__".join(("EXOWATCH_" + named[0], *named[1:length])) for length in range(len(named), 0, -1))
+    return next((name for name in names if name in given), "")
 
 
 def _stands_in(values: Any, keys: list[Any]) -> bool:

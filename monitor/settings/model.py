@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -47,7 +46,7 @@ class Store(Section):
     @field_validator("url")
     @classmethod
     def _known_scheme(cls, url: str) -> str:
-        if url and urlsplit(url).scheme not in ("sqlite", "postgresql"):
+        if url and not url.startswith(("sqlite://", "postgresql://")):
             raise ValueError('write postgresql://user@host/name, sqlite:///path, or "" for SQLite in data_dir')
         return with_a_port(url)
 
@@ -74,8 +73,10 @@ class Alerts(Section):
 
 
 class Classifier(Section):
-    """Who judges posts: the rules on this machine, or a language model behind an OpenAI-compatible server, with the rules to
-    fall back on. `daily_cap` is in US dollars where both prices (per million tokens) are given, and in tokens where neither is.
+    """Who judges posts: the topic pack's model and rules on this machine, or a language model behind an OpenAI-compatible server,
+    with those to fall back on.
+
+    `daily_cap` is in US dollars where both prices (per million tokens) are given, and in tokens where neither is.
     """
 
     kind: Literal["local", "openai"] = "local"

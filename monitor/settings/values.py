@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
 _MAX_SECRET = 65_536  # bytes of a file that holds one, or several
+_OF_API = "an address that paths are put after holds no ?, no # and no user or password; a key goes into api_key"
+_OF_THIS_DAEMON = 'write the address by which others reach this daemon, such as "https://watch.example.org", or ""'
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -122,22 +125,18 @@ def _origin(value: str) -> str:
     return value.rstrip("/")
 
 
-def _api_url(value: str) -> str:
-    if not value:
-        return value
-    parts = urlsplit(http_url(value))
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("an address that paths are put after holds no ?, no # and no user or password; a key goes into api_key")
-    return value.rstrip("/")
+def _plain_url(wanted: str) -> Callable[[str], str]:
+    """Takes "" or an address of HTTP that paths can be put after; `wanted` is the error's sentence."""
 
+    def check(value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(http_url(value))
+        if parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(wanted)
+        return value.rstrip("/")
 
-def _public_url(value: str) -> str:
-    if not value:
-        return value
-    parts = urlsplit(http_url(value))
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError('write the address by which others reach this daemon, such as "https://watch.example.org", or ""')
-    return value.rstrip("/")
+    return check
 
 
 def _api_key(key: SecretStr) -> SecretStr:
@@ -152,8 +151,8 @@ Timeout = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_time
 Retention = Annotated[float, BeforeValidator(parse_duration), AfterValidator(_retention)]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 ApiKey = Annotated[SecretStr, BeforeValidator(read_secret), AfterValidator(_api_key)]
-PublicUrl = Annotated[str, AfterValidator(_public_url)]
-ApiUrl = Annotated[str, AfterValidator(_api_url)]
+PublicUrl = Annotated[str, AfterValidator(_plain_url(_OF_THIS_DAEMON))]
+ApiUrl = Annotated[str, AfterValidator(_plain_url(_OF_API))]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[!-~]{0,200}$")]
 HiddenUrl = Annotated[str, BeforeValidator(read_secret)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]

@@ -1,4 +1,4 @@
-"""The record in SQL: mentions, claims, alerts and their deliveries, sources. Nothing outside this package knows SQL.
+"""The record in SQL, the one package that knows it: mentions, claims, alerts and their deliveries, sources.
 
 Open a `Database`, and give the connection of `database.read()` or `database.write()` to the functions of the module that is named
 after the thing: `mentions.page(connection, filters)`, `record.record(connection, batch)`.

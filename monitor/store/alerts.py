@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store.filters import Filters, make_cursor, number_range
+from monitor.ids import public_id
+from monitor.store.filters import NOBODY, Filters, make_cursor, number_range
 from monitor.store.merged import of_present
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, claim, mention, mention_watch, occurrence
-from monitor.words import Alert, Page, public_id, rfc3339
+from monitor.times import rfc3339
+from monitor.words import Alert, Page
 
 _ALERTS = select(alert).where(alert.c.id.in_(bindparam("numbers", expanding=True)))
 
@@ -21,17 +23,22 @@ _ALERTS = select(alert).where(alert.c.id.in_(bindparam("numbers", expanding=True
 async def page(connection: AsyncConnection, filters: Filters) -> Page[Alert]:
     """The alerts that pass the filters, newest first.
 
-    Filters ask about the occurrence and the mention that raised the alert, `text` about its summary. Raises FilterError for a
-    cursor of another list.
+    Filters ask about the occurrence and the mention that raised the alert, `text` about its summary; state, kind and assignee
+    about itself. Raises FilterError for a cursor of another list.
     """
+    rows, following = await rows_of_page(connection, filters)
+    return Page(items=[alert_of(row) for row in rows], next=following)
+
+
+async def rows_of_page(connection: AsyncConnection, filters: Filters) -> tuple[list[Any], str | None]:
+    """The rows of such a page, and the cursor of the next one."""
     filters = await of_present(connection, filters)
     low, high = number_range(filters)
     query = select(alert).where(alert.c.id >= low, alert.c.id < high)
     query = query if (found := matching(query, filters)) is None else found
     rows = await first_saying(connection, query.order_by(alert.c.id.desc()), "summary", filters.text, filters.limit + 1)
     more = len(rows) > filters.limit
-    items = [alert_of(row) for row in rows[: filters.limit]]
-    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+    return list(rows[: filters.limit]), make_cursor(rows[filters.limit - 1].id) if more else None
 
 
 def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
@@ -49,11 +56,16 @@ def matching(query: Select[Any], filters: Filters) -> Select[Any] | None:
         )
         if values
     ]
+    in_hands_of = tuple("" if name == NOBODY else name for name in filters.assignee)
+    own = ((alert.c.kind, filters.kind), (alert.c.state, filters.state), (func.coalesce(alert.c.assignee, ""), in_hands_of))
+    for column, asked in own:
+        if asked:
+            query = query.where(column.in_(asked))
     if filters.watch:
         named = select(1).where(mention_watch.c.mention_id == alert.c.mention_id, mention_watch.c.name.in_(filters.watch))
         query = query.where(named.exists())
     if not wanted:
-        return query if filters.watch else None
+        return query if filters.watch or any(asked for _, asked in own) else None
     query = (
         query.join(claim, claim.c.id == alert.c.claim_id, isouter=True)
         .join(mention, mention.c.id == alert.c.mention_id, isouter=True)

@@ -34,13 +34,14 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert that was just written, and who is to have it."""
+    """An alert that was just written, and who is to have it. `follows`: whether its claim had an alert before."""
 
     id: int
     kind: AlertKind
     created_ms: int
     mention_id: int | None
     recipients: tuple[Recipient, ...]
+    follows: bool = False
 
 
 def hour_of(ms: int) -> int:

@@ -13,7 +13,8 @@ from monitor.store.merged import of_present
 from monitor.store.own_claims import OWN, quotes_of
 from monitor.store.search import first_saying
 from monitor.store.tables import claim, claim_platform, mention, mention_watch, occurrence
-from monitor.words import Claim, Page, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import Claim, Page
 
 # Made once: to put these together for a page or a batch takes longer than to run them.
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
@@ -52,6 +53,11 @@ async def find(connection: AsyncConnection, claim_id: str) -> Claim | None:
     into = (await connection.execute(select(claim.c.merged_into).where(claim.c.id == claim_id))).scalar()
     found = await load(connection, [into or claim_id])
     return found[0] if found else None
+
+
+async def known(connection: AsyncConnection, claim_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that a claim has, or had before it was merged."""
+    return set((await connection.execute(select(claim.c.id).where(claim.c.id.in_(claim_ids)))).scalars())
 
 
 async def load(connection: AsyncConnection, claim_ids: Sequence[str]) -> list[Claim]:

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.outbox import new_number
 from monitor.store.source_tables import coverage, gap, source
-from monitor.words import Coverage, CoverageGap, CoveredSpan, GapState, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import Coverage, CoverageGap, CoveredSpan, GapState
 
 KEPT = 1_000  # rows of each table for one source; the oldest go
 TRIES = 8  # at refilling a gap

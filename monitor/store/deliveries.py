@@ -9,15 +9,16 @@ order of their alerts, each only when the one before it has arrived or is dead.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select, update
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.settings.endpoint import Endpoint
-from monitor.store import alerts, endpoints
+from monitor.store import alerts, endpoints, following
 from monitor.store.budgets import Recipient
 from monitor.store.endpoints import endpoint_statuses
 from monitor.store.filters import Filters, make_cursor, number_range
@@ -25,7 +26,9 @@ from monitor.store.merged import of_present
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.search import first_saying
 from monitor.store.tables import alert, attempt, delivery
-from monitor.words import Attempt, Delivery, DeliveryState, Page, now_ms, public_id, rfc3339
+from monitor.store.told import TAKEN
+from monitor.times import now_ms, rfc3339
+from monitor.words import Attempt, Delivery, DeliveryState, Page
 
 # Spelt out and not a parameter: only so does SQLite see that the partial index serves.
 _PENDING: ColumnElement[bool] = delivery.c.state == literal_column("'pending'")
@@ -83,30 +86,52 @@ _DUE = (
     .with_for_update(skip_locked=True, of=delivery)  # of other senders on PostgreSQL; SQLite has one writer at a time
     .cte("due")
 )
-_TAKE = update(delivery).where(delivery.c.id.in_(select(_DUE.c.id))).values(next_ms=bindparam("lease_until")).returning(delivery)
+_TAKE = update(delivery).where(delivery.c.id.in_(select(_DUE.c.id))).values(next_ms=bindparam("lease_until"))
+_TAKE = _TAKE.returning(delivery.c.id, delivery.c.alert_id, delivery.c.webhook_id, delivery.c.attempts, delivery.c.tries)
 _ARRIVED = (
     update(delivery)
     .where(delivery.c.id.in_(bindparam("held", expanding=True)), delivery.c.next_ms == bindparam("until"), _PENDING)
     .values(state="delivered", next_ms=0, attempts=delivery.c.attempts + 1, tries=delivery.c.tries + 1)
     .returning(delivery.c.id, delivery.c.attempts)
 )
+_LOG = insert(attempt)
+_GIVEN_BACK = (
+    update(delivery)
+    .where(delivery.c.id.in_(bindparam("held", expanding=True)), delivery.c.next_ms == bindparam("until"), _PENDING)
+    .values(next_ms=case((delivery.c.attempts == 0, 0), else_=bindparam("now", type_=BigInteger)))
+)
 
 
 async def lease_due(connection: AsyncConnection, endpoint: str, now: int, limit: int, lease_ms: int) -> list[Due]:
     """Takes up to `limit` deliveries that are due at `now` (ms), for `lease_ms`; in the order in which they should go out."""
-    taken = await connection.execute(_TAKE, {"at": endpoint, "now": now, "most": limit, "lease_until": now + lease_ms})
-    return [
+    until = now + lease_ms
+    taken = await connection.execute(_TAKE, {"at": endpoint, "now": now, "most": limit, "lease_until": until})
+    held = [
         Due(
-            id=row.id,
-            alert_id=row.alert_id,
-            endpoint=row.endpoint,
-            webhook_id=row.webhook_id,
-            attempts=row.attempts,
-            tries=row.tries,
-            lease_until=row.next_ms,
+            id=number,
+            alert_id=alert_id,
+            endpoint=endpoint,
+            webhook_id=webhook_id,
+            attempts=attempts,
+            tries=tries,
+            lease_until=until,
         )
-        for row in sorted(taken, key=lambda row: (row.tries > 0, row.alert_id))
+        for number, alert_id, webhook_id, attempts, tries in taken.all()
     ]
+    return sorted(held, key=lambda due: (due.tries > 0, due.alert_id))
+
+
+async def give_back(connection: AsyncConnection, taken: Sequence[Due], now: int) -> None:
+    """Makes deliveries that were taken and not tried due again, at `now` (ms), as far as they are still in the sender's hands."""
+    for until, held in _by_lease(taken).items():
+        await connection.execute(_GIVEN_BACK, {"held": held, "until": until, "now": now})
+
+
+def _by_lease(taken: Iterable[Due]) -> dict[int, list[int]]:
+    leases: dict[int, list[int]] = {}
+    for due in taken:
+        leases.setdefault(due.lease_until, []).append(due.id)
+    return leases
 
 
 async def next_due(connection: AsyncConnection, endpoint: str) -> int | None:
@@ -131,26 +156,27 @@ async def settle(connection: AsyncConnection, due: Due, tried: Tried, state: Del
         late = {"state": "delivered"} if state == "delivered" else {}
         counted = update(delivery).where(delivery.c.id == due.id).values(attempts=delivery.c.attempts + 1, **late)
         number = (await connection.execute(counted.returning(delivery.c.attempts))).scalar()
+        if late:
+            await following.release_followers(connection, due.alert_id, due.endpoint, tried.at_ms)
+    elif state == "pending":
+        await following.put_off(connection, due.alert_id, due.endpoint, tried.at_ms, next_ms)
     if number is not None:
-        await connection.execute(insert(attempt).values(delivery_id=due.id, n=number, **msgspec.structs.asdict(tried)))
+        await connection.execute(_LOG, _row(due, number, tried))
+
+
+def _row(due: Due, number: int, tried: Tried) -> dict[str, Any]:
+    return {"delivery_id": due.id, "n": number, **msgspec.structs.asdict(tried)}
 
 
 async def settle_delivered(connection: AsyncConnection, arrived: Sequence[tuple[Due, Tried]]) -> None:
     """`settle` for deliveries that arrived, those of one lease together; where a lease ran out meanwhile, singly."""
-    leases: dict[int, list[int]] = {}
-    for due, _ in arrived:
-        leases.setdefault(due.lease_until, []).append(due.id)
     settled: dict[int, int] = {}
-    for until, held in leases.items():
+    for until, held in _by_lease(due for due, _ in arrived).items():
         rows_held = await connection.execute(_ARRIVED, {"held": held, "until": until})
-        settled.update((row.id, row.attempts) for row in rows_held)
-    rows = [
-        {"delivery_id": due.id, "n": settled[due.id], **msgspec.structs.asdict(tried)}
-        for due, tried in arrived
-        if due.id in settled
-    ]
+        settled.update((number, attempts) for number, attempts in rows_held.all())
+    rows = [_row(due, settled[due.id], tried) for due, tried in arrived if due.id in settled]
     if rows:
-        await connection.execute(insert(attempt), rows)
+        await connection.execute(_LOG, rows)
     for due, tried in arrived:
         if due.id not in settled:
             await settle(connection, due, tried, "delivered", 0)
@@ -239,8 +265,7 @@ async def find(connection: AsyncConnection, number: int) -> Delivery | None:
 
 async def was_taken(connection: AsyncConnection, number: int) -> bool:
     """Whether a sender has, or had, this delivery in hand."""
-    moved = select(delivery.c.id).where(delivery.c.id == number, (delivery.c.next_ms > 0) | (delivery.c.attempts > 0))
-    return (await connection.execute(moved)).first() is not None
+    return (await connection.execute(select(delivery.c.id).where(delivery.c.id == number, TAKEN))).first() is not None
 
 
 async def _deliveries(connection: AsyncConnection, rows: Sequence[Any]) -> list[Delivery]:
@@ -272,6 +297,7 @@ __all__ = [
     "bury",
     "endpoint_statuses",
     "find",
+    "give_back",
     "lease_due",
     "next_due",
     "of_alerts",

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import endpoints
 from monitor.store.filters import Filters, number_range
-from monitor.store.tables import delivery
-from monitor.words import now_ms
+from monitor.store.tables import attempt, delivery
+from monitor.store.told import TAKEN, to_be_told
+from monitor.times import now_ms
 
 STEP = 500  # deliveries in one transaction, so that no other writer waits for long
 Settled = Literal["dead", "delivered", "any"]
@@ -57,17 +58,38 @@ async def redeliver_some(connection: AsyncConnection, wanted: Again, now: int | 
     return len(put.all()), left
 
 
-async def forget_some(connection: AsyncConnection, before_ms: int) -> int:
-    """Removes at most `STEP` deliveries, with their attempts, that were made before then and are not pending; how many."""
-    old = (
-        select(delivery.c.id)
-        .where(delivery.c.id < before_ms << 21, _settled("any"))
-        .order_by(delivery.c.id)
-        .limit(STEP)
-        .with_for_update(skip_locked=True)
+class Old(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliveries whose time in the log is over (stored ids): those that go, those that keep their row, and where to look on."""
+
+    spent: list[int]
+    kept: list[int]
+    last: int | None
+
+
+async def find_old(connection: AsyncConnection, before_ms: int, after: int = 0) -> Old:
+    """Looks through the next `STEP` deliveries after one (stored id) that were made before then (ms) and are not pending.
+
+    Where an endpoint was sent word of a post that is on record, the row stays: it says whom to tell when that is deleted. Its
+    attempts go, with what was answered.
+    """
+    settled = select(delivery.c.id, delivery.c.alert_id, TAKEN.label("taken")).where(
+        delivery.c.id > after, delivery.c.id < before_ms << 21, _settled("any")
     )
-    removed = await connection.execute(delete(delivery).where(delivery.c.id.in_(old)).returning(delivery.c.id))
-    return len(removed.all())
+    rows = (await connection.execute(settled.order_by(delivery.c.id).limit(STEP))).all()
+    needed = await to_be_told(connection, [row.alert_id for row in rows if row.taken])
+    spent = [row.id for row in rows if not row.taken or row.alert_id not in needed]
+    others = {row.id for row in rows} - set(spent)
+    logged = await connection.execute(select(attempt.c.delivery_id).where(attempt.c.delivery_id.in_(others)).distinct())
+    return Old(spent=spent, kept=sorted(logged.scalars()), last=rows[-1].id if len(rows) == STEP else None)
+
+
+async def forget(connection: AsyncConnection, old: Old) -> int:
+    """Removes these deliveries, and of those that keep their row the attempts; how many there were. Pending ones stay whole."""
+    there = select(delivery.c.id).where(delivery.c.id.in_([*old.spent, *old.kept]), _settled("any")).order_by(delivery.c.id)
+    held = set((await connection.execute(there.with_for_update(skip_locked=True))).scalars())
+    await connection.execute(delete(delivery).where(delivery.c.id.in_(held.intersection(old.spent))))
+    await connection.execute(delete(attempt).where(attempt.c.delivery_id.in_(held.intersection(old.kept))))
+    return len(held)
 
 
 def _which(wanted: Again) -> ColumnElement[bool]:

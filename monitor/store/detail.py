@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import stored_id
 from monitor.store import alerts, claims, mentions, reviews
 from monitor.store.filters import Filters
 from monitor.store.lineage import Day, Lineage, trace, watched
@@ -16,7 +17,7 @@ from monitor.store.mentions import Joined
 from monitor.store.merged import of_present
 from monitor.store.reviews import Review
 from monitor.store.tables import claim, occurrence
-from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page, stored_id
+from monitor.words import Alert, Claim, Mention, MentionState, Occurrence, Page
 
 
 class Place(Occurrence, frozen=True, kw_only=True):
@@ -84,6 +85,11 @@ async def places_in(connection: AsyncConnection, claim_id: str, names: Sequence[
     claim_id = await reviews.present_id(connection, claim_id)
     found = [await mentions.find(connection, name) for name in dict.fromkeys(names)]
     return await _all_places(connection, [one for one in found if one is not None], claim_id)
+
+
+async def places_of(connection: AsyncConnection, numbers: Sequence[int], claim_id: str) -> list[Place]:
+    """The occurrences of a claim in the mentions with these stored ids, in that order."""
+    return await _all_places(connection, await mentions.load(connection, numbers), claim_id)
 
 
 async def occurrences_of(connection: AsyncConnection, found: Sequence[Mention], filters: Filters) -> list[Place]:

@@ -17,7 +17,7 @@ from monitor.store import alerts
 from monitor.store.budgets import HOUR_MS, Recipient, hour_of
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.tables import alert, digest_item, endpoint
-from monitor.words import rfc3339
+from monitor.times import rfc3339
 
 MOST_ITEMS = 200  # that a digest lists; more than ever fit into the body of a webhook
 
@@ -49,7 +49,7 @@ async def raise_digest(connection: AsyncConnection, one: DueDigest, now: int, *,
     # The endpoint's row first, as everywhere: whoever else raises this digest waits here.
     await connection.execute(select(endpoint.c.name).where(endpoint.c.name == one.endpoint).with_for_update())
     hour_ms = hour_of(one.due_ms) - HOUR_MS
-    key = f"digest:{one.endpoint}:{hour_ms}"
+    key = f"digest:{one.endpoint}:{hour_ms}"  # `hour_of_digest` reads it
     items = (digest_item.c.endpoint == one.endpoint) & (digest_item.c.due_ms == one.due_ms)
     told = await connection.execute(select(alert.c.id).where(alert.c.dedupe_key == key))
     if told.first() is not None:
@@ -68,6 +68,11 @@ async def raise_digest(connection: AsyncConnection, one: DueDigest, now: int, *,
     )
     (raised,) = await raise_alerts(connection, [(draft, None, None)], now)
     return raised
+
+
+def hour_of_digest(dedupe_key: str) -> int:
+    """The hour (ms) before which a digest was due, whenever it was raised, by its key."""
+    return int(dedupe_key.rpartition(":")[2])
 
 
 async def waiting(connection: AsyncConnection) -> dict[str, int]:

@@ -9,12 +9,13 @@ import msgspec
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.settings.alerting import speakers
 from monitor.store.dry_rules import alerting, qualifies, silence_of_claims
 from monitor.store.dry_terms import Terms
 from monitor.store.recount import putting_forward
 from monitor.store.tables import alert, claim, mention, occurrence
-from monitor.words import AlertKind, ClaimType, Verdict, public_id
+from monitor.words import AlertKind, ClaimType, Verdict
 
 THRESHOLDS: tuple[AlertKind, ...] = ("claim.new", "claim.spreading", "claim.resurfaced")  # what settings of [alerts] decide about
 _HOUSEKEEPING: tuple[AlertKind, ...] = ("endpoint.disabled", "digest", "test")

@@ -15,16 +15,18 @@ import msgspec
 from sqlalchemy import CTE, ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.settings.alerting import speakers, wants
 from monitor.settings.endpoint import Endpoint
 from monitor.store import dry_families, dry_kinds
 from monitor.store.budgets import NEVER_WAIT, hour_of
+from monitor.store.conditions import NOVELTY
 from monitor.store.dry_kinds import FIRST, Case, First, Key
 from monitor.store.dry_rules import alerting, heard_ms, qualifies, silence_of_claims
 from monitor.store.dry_terms import Terms, TriedEndpoint
-from monitor.store.standing import NOVELTY
 from monitor.store.tables import alert, claim, mention, mention_watch, occurrence
-from monitor.words import AlertKind, public_id, rfc3339
+from monitor.times import rfc3339
+from monitor.words import AlertKind
 
 _NOTHING = Case(kind="test", mention=None, at_ms=0, platform=None, about=None)
 ChangeKind = Literal["gained", "lost", "kept"]

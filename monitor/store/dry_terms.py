@@ -12,7 +12,8 @@ from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Alerts
 from monitor.settings.values import parse_duration
 from monitor.store.filters import UNPRINTABLE, FilterError, Filters, number_range, parse_filters
-from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict, now_ms
+from monitor.times import now_ms
+from monitor.words import CLAIM_TYPES, VERDICTS, AlertKind, ClaimType, Verdict
 
 WINDOW = "30d"
 EVERY = "all"  # takes a filter of the endpoint away

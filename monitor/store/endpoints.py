@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, literal_column, select, update
+import msgspec
+from sqlalchemy import bindparam, case, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.settings.endpoint import Endpoint
+from monitor.store.filters import Filters, make_cursor, position
 from monitor.store.tables import delivery, endpoint
 from monitor.store.upsert import upsert
-from monitor.words import EndpointStatus
+from monitor.words import EndpointStatus, Page
 
 _MAX_REASON = 500
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether an endpoint may be sent to. `held_until_ms`: its receiver asked to be left alone until then (0: it did not).
+
+    `spent_until_ms`: up to when its rate is used up.
+    """
+
+    disabled: bool = False
+    held_until_ms: int = 0
+    spent_until_ms: float = 0.0
 
 
 async def register(connection: AsyncConnection, names: Sequence[str]) -> None:
@@ -37,7 +50,7 @@ async def enable(connection: AsyncConnection, name: str) -> None:
     await connection.execute(
         update(endpoint)
         .where(endpoint.c.name == name, endpoint.c.state == "disabled")
-        .values(state="ok", reason=None, failures=0, failing_since_ms=None)
+        .values(state="ok", reason=None, failures=0, failing_since_ms=None, held_until_ms=None)
     )
 
 
@@ -50,8 +63,12 @@ async def succeeded(connection: AsyncConnection, name: str, at_ms: int) -> None:
     )
 
 
-async def failed(connection: AsyncConnection, name: str, reason: str, at_ms: int) -> int | None:
-    """Notes an attempt that failed, in the words for the operator; since when none succeeded (ms), None where it is disabled."""
+async def failed(connection: AsyncConnection, name: str, reason: str, at_ms: int, hold_ms: int = 0) -> int | None:
+    """Notes an attempt that failed, in the words for the operator; since when none succeeded (ms), None where it is disabled.
+
+    `hold_ms`: until when the receiver asked to be left alone (0: it did not). A longer hold than that stays.
+    """
+    held = endpoint.c.held_until_ms
     failing = await connection.execute(
         update(endpoint)
         .where(endpoint.c.name == name, endpoint.c.state != "disabled")
@@ -60,6 +77,7 @@ async def failed(connection: AsyncConnection, name: str, reason: str, at_ms: int
             reason=reason[:_MAX_REASON],
             failures=endpoint.c.failures + 1,
             failing_since_ms=func.coalesce(endpoint.c.failing_since_ms, at_ms),
+            **({"held_until_ms": case((held > hold_ms, held), else_=hold_ms)} if hold_ms else {}),
         )
         .returning(endpoint.c.failing_since_ms)
     )
@@ -78,10 +96,24 @@ async def disable(connection: AsyncConnection, name: str, reason: str) -> bool:
     return changed.first() is not None
 
 
-async def is_disabled(connection: AsyncConnection, name: str) -> bool:
-    """Whether an endpoint is sent nothing."""
-    state = await connection.execute(select(endpoint.c.state).where(endpoint.c.name == name))
-    return state.scalar() == "disabled"
+_STANDING = select(endpoint.c.state == "disabled", endpoint.c.held_until_ms, endpoint.c.spent_until_ms).where(
+    endpoint.c.name == bindparam("name")
+)
+
+
+async def standing(connection: AsyncConnection, name: str) -> Standing:
+    """Whether an endpoint may be sent to."""
+    row = (await connection.execute(_STANDING, {"name": name})).one_or_none()
+    if row is None:
+        return Standing()
+    disabled, held_until_ms, spent_until_ms = row
+    return Standing(disabled=bool(disabled), held_until_ms=held_until_ms or 0, spent_until_ms=spent_until_ms)
+
+
+async def held(connection: AsyncConnection, now: int) -> dict[str, int]:
+    """The endpoints that are sent nothing because their receivers asked to be left alone at `now` (ms), and until when (ms)."""
+    rows = await connection.execute(select(endpoint.c.name, endpoint.c.held_until_ms).where(endpoint.c.held_until_ms > now))
+    return {row.name: row.held_until_ms for row in rows}
 
 
 async def spent_until(connection: AsyncConnection, name: str) -> float:
@@ -99,6 +131,14 @@ async def reasons(connection: AsyncConnection) -> dict[str, str]:
     """Why endpoints are failing or disabled, by name, in the words for the operator."""
     rows = await connection.execute(select(endpoint.c.name, endpoint.c.reason).where(endpoint.c.reason.is_not(None)))
     return {row.name: row.reason for row in rows}
+
+
+async def page(connection: AsyncConnection, configured: Sequence[Endpoint], filters: Filters) -> Page[EndpointStatus]:
+    """A page of the configured endpoints, in their order. Raises FilterError for a cursor of another list."""
+    start = position(filters)
+    end = start + filters.limit
+    items = await endpoint_statuses(connection, configured[start:end])
+    return Page(items=items, next=make_cursor(end) if end < len(configured) else None)
 
 
 async def endpoint_statuses(connection: AsyncConnection, configured: Sequence[Endpoint]) -> list[EndpointStatus]:

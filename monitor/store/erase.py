@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.notices import author_name, post_name
 from monitor.settings.endpoint import Endpoint
 from monitor.store import authors
@@ -22,15 +23,14 @@ from monitor.store.recipients import recipients
 from monitor.store.source_tables import erased
 from monitor.store.tables import alert, attempt, delivery, mention
 from monitor.store.texts import erase_texts
+from monitor.store.told import GONE, told_of
 from monitor.store.upsert import upsert
-from monitor.words import now_ms, public_id
+from monitor.times import now_ms
 
 MOST = 500  # mentions in one transaction
 NAMES_KEPT_MS = 7 * 86_400_000
-_DAY_MS = 86_400_000
 _AHEAD_MS = 1_000  # a stream's clock may be a little before ours
 _LOCK = 0x67_6F_6E_65  # any number that nothing else locks by
-_GONE = ("deleted", "expired")
 
 Pairs = Collection[tuple[str, str]]
 
@@ -54,7 +54,7 @@ def matching(posts: Pairs, by: Pairs, prefixes: Pairs) -> ColumnElement[bool]:
 
 async def find(connection: AsyncConnection, which: ColumnElement[bool]) -> list[int]:
     """The stored ids of mentions that `matching` describes and that were not erased yet; at most `MOST`, the oldest first."""
-    query = select(mention.c.id).where(which, mention.c.state.not_in(_GONE)).order_by(mention.c.id).limit(MOST)
+    query = select(mention.c.id).where(which, mention.c.state.not_in(GONE)).order_by(mention.c.id).limit(MOST)
     return list((await connection.execute(query)).scalars())
 
 
@@ -124,7 +124,7 @@ async def erase(
 
 
 async def _tell(connection: AsyncConnection, rows: Sequence[Any], endpoints: Sequence[Endpoint], now: int | None) -> list[int]:
-    told = await _told(connection, [row.id for row in rows])
+    told = await told_of(connection, [row.id for row in rows])
     drafts: list[tuple[AlertDraft, str | None, int | None]] = []
     for row in rows:
         knowing = [one for one in endpoints if one.name in told.get(row.id, ())]
@@ -138,27 +138,3 @@ async def _tell(connection: AsyncConnection, rows: Sequence[Any], endpoints: Seq
             )
             drafts.append((draft, None, row.id))
     return list(await raise_alerts(connection, drafts, now)) if drafts else []
-
-
-async def _told(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, set[str]]:
-    """The endpoints that were sent an alert about each mention, singly or in a digest."""
-    raised = await connection.execute(select(alert.c.id, alert.c.mention_id).where(alert.c.mention_id.in_(ids)))
-    about = {row.id: row.mention_id for row in raised}
-    if not about:
-        return {}
-    told: dict[int, set[str]] = {}
-    first, last = min(about), max(about) + (_DAY_MS << 21)
-    digests = await connection.execute(
-        select(alert.c.id, alert.c.subject).where(alert.c.kind == "digest", alert.c.id > first, alert.c.id < last)
-    )
-    mentions_of = {number: {mention_id} for number, mention_id in about.items()}
-    public = {public_id("a", number): mention_id for number, mention_id in about.items()}
-    for row in digests:
-        listed = {public[item.get("id")] for item in (row.subject or {}).get("items", ()) if item.get("id") in public}
-        if listed:
-            mentions_of[row.id] = listed
-    sent = select(delivery.c.alert_id, delivery.c.endpoint).where(delivery.c.alert_id.in_(mentions_of), delivery.c.attempts > 0)
-    for row in await connection.execute(sent):
-        for mention_id in mentions_of[row.alert_id]:
-            told.setdefault(mention_id, set()).add(row.endpoint)
-    return told

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id, stored_id
 from monitor.store import alerts, claims, deliveries, mentions, recount, reviews
 from monitor.store.reviews import Review
 from monitor.store.tables import alert, delivery, digest_item, endpoint, mention, occurrence
-from monitor.words import Alert, Claim, Delivery, Mention, now_ms, public_id, rfc3339, stored_id
-
-_DAY_MS = 86_400_000
+from monitor.store.told import digests_with
+from monitor.times import now_ms, rfc3339
+from monitor.words import Alert, Claim, Delivery, Mention
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +139,7 @@ async def _raised(connection: AsyncConnection, number: int, now: int) -> tuple[R
         digests.setdefault(row.alert_id, {})[row.endpoint] = rfc3339(row.due_ms)
     raised = []
     for row in rows:
-        told_in = await _told_in(connection, row.id)
+        told_in = await _told_in(connection, row)
         own = sent.get(public_id("a", row.id), [])
         raised.append(
             Raised(
@@ -160,10 +161,7 @@ async def _again(connection: AsyncConnection, sent: Sequence[Delivery], now: int
     return {public_id("d", row.id): rfc3339(row.next_ms) for row in rows if row.next_ms > now}
 
 
-async def _told_in(connection: AsyncConnection, number: int) -> list[Delivery]:
-    """The deliveries of digests that list the alert: they are raised soon after it."""
-    soon = and_(alert.c.id > number, alert.c.id < number + (_DAY_MS << 21))
-    rows = await connection.execute(select(alert.c.id, alert.c.subject).where(alert.c.kind == "digest", soon))
-    wanted = public_id("a", number)
-    listing = [row.id for row in rows if any(item.get("id") == wanted for item in (row.subject or {}).get("items", ()))]
+async def _told_in(connection: AsyncConnection, raised: Any) -> list[Delivery]:
+    """The deliveries of digests that list the alert."""
+    listing = [number for number, _ in await digests_with(connection, [raised])]
     return await deliveries.of_alerts(connection, listing) if listing else []

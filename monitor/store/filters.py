@@ -6,29 +6,73 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from monitor.ids import stored_id
 from monitor.settings.values import parse_duration
 from monitor.store.search import Term, parse_query
-from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, now_ms, parse_time, stored_id
+from monitor.times import now_ms, parse_time
+from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, AlertKind
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SIMPLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _CURSOR = re.compile(rf"(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern})(?:~(?:n[0-9]{{1,19}}|s{_SIMPLE.pattern}))?")
-_UNIX = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?")  # seconds
+# Seconds since 1970, of 1973 at the earliest: what is less is a duration whose unit was forgotten, and would mean "since ever".
+UNIX = re.compile(r"[1-9][0-9]{8,11}(?:\.[0-9]{1,6})?")
 _NEVER = 2**53  # ms; no calendar goes so far, and every database can hold what is less
+LONGEST_NAME = 100  # characters; no source, platform, claim, watched name or person has a longer one
+_NAMED = ("source", "platform", "claim", "watch", "assignee")
 _QUOTED = 64  # characters of what was asked that an error repeats
 YES_NO = ("true", "false")
+NOBODY = "nobody"  # whose hands an alert is in that nobody took
+ANY = "all"
+
+Listed = Literal["mentions", "claims", "alerts"]  # what a list is of; sources and deliveries are asked for by their mentions
+AlertState = Literal["open", "done"]
+
+FILTER_NAMES = (
+    *("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "doubtful"),
+    *("limit", "cursor"),
+)
+NAMES: dict[Listed, tuple[str, ...]] = {
+    "mentions": FILTER_NAMES,
+    "claims": ("state", *FILTER_NAMES),
+    "alerts": ("state", "kind", "assignee", *FILTER_NAMES),
+}
 CHOICES: dict[str, tuple[str, ...]] = {
     "type": CLAIM_TYPES,
     "verdict": VERDICTS,
     "stance": STANCES,
-    "state": CLAIM_STATES,
+    "kind": get_args(AlertKind),
     "doubtful": YES_NO,
+}
+STATES: dict[Listed, tuple[str, ...]] = {"claims": CLAIM_STATES, "alerts": (*get_args(AlertState), ANY)}
+SINGLE = ("since", "until", "text", "doubtful", "limit", "cursor")  # any other may be repeated, which means "or"
+# What each keeps, for whoever lists them: the command line's help, the description of the API, the tools of assistants.
+EXPLAINED = {
+    "since": "Heard since: a duration back from now (24h, 7d) or a time.",
+    "until": "Heard before: a duration back from now or a time.",
+    "type": "Claim type.",
+    "verdict": "Verdict.",
+    "stance": "Stance.",
+    "source": "Name of a source.",
+    "platform": "Name of a platform.",
+    "text": 'All these words, case and accents folded; "a phrase"; prefix*.',
+    "claim": "Id of a claim.",
+    "watch": "Name on the watchlist.",
+    "doubtful": "Joined to a claim as the likeliest, and confirmed by nobody yet.",
+    "kind": "Kind of alert.",
+    "assignee": f"Name of who has the alert in hand; {NOBODY}: in nobody's.",
+    "limit": f"How many at most (default {DEFAULT_LIMIT}, at most {MAX_LIMIT}).",
+    "cursor": "Go on where another list ended: its `next`.",
+}
+STATE_EXPLAINED: dict[Listed, str] = {
+    "claims": "What people said of the claim.",
+    "alerts": "Whether the alert is dealt with.",
 }
 
 
@@ -40,7 +84,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is asked for. Values of one filter mean "or", different filters mean "and"; empty means any.
 
     `since` and `until` (exclusive) are times at which exowatch heard the post, in ms. `doubtful` asks for an occurrence that was
-    joined to its claim as the likeliest. `cursor`: the last item of the page before.
+    joined to its claim as the likeliest. `state` is of claims or of alerts, by what the list is of; `kind` and `assignee` are of
+    alerts. `cursor`: the last item of the page before.
     """
 
     since: int | None = None
@@ -54,7 +99,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     watch: tuple[str, ...] = ()
     text: tuple[Term, ...] = ()
     doubtful: bool = False
-    state: tuple[str, ...] = ()  # of claims, and only their list takes it
+    state: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    assignee: tuple[str, ...] = ()
     limit: int = DEFAULT_LIMIT
     cursor: tuple[Any, ...] | None = None
 
@@ -64,21 +111,16 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.type or self.verdict or self.stance or self.claim or self.doubtful)
 
 
-FILTER_NAMES = (
-    *("since", "until", "type", "verdict", "stance", "source", "platform", "text", "claim", "watch", "doubtful"),
-    *("limit", "cursor"),
-)
-CLAIM_FILTER_NAMES = ("state", *FILTER_NAMES)  # of the list of claims
-
-
-def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
-    """Filters from the words a user wrote, `{"type": ["safety"], "since": ["24h"]}`. Raises FilterError."""
-    unknown = sorted(set(given) - set(CLAIM_FILTER_NAMES))
+def parse_filters(given: Mapping[str, Sequence[str]], of: Listed = "mentions") -> Filters:
+    """Filters of a list from the words a user wrote, `{"type": ["safety"], "since": ["24h"]}`. Raises FilterError."""
+    unknown = sorted(set(given) - set(NAMES[of]))
     if unknown:
-        raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(FILTER_NAMES)}")
+        raise FilterError(f"unknown filter {unknown[0][:_QUOTED]!r}; known are {', '.join(NAMES[of])}")
     for name, values in given.items():
         if any(UNPRINTABLE.search(value) for value in values):  # no database takes them, and no stored word holds them
             raise FilterError(f"{name} holds a character that cannot be looked for")
+        if name in _NAMED and any(len(value) > LONGEST_NAME for value in values):
+            raise FilterError(f"{name} {values[0][:_QUOTED]!r}… is longer than any name is")
     try:
         return Filters(
             since=_moment("since", _last(given, "since")),
@@ -89,7 +131,9 @@ def parse_filters(given: Mapping[str, Sequence[str]]) -> Filters:
             source=tuple(given.get("source", ())),
             platform=tuple(given.get("platform", ())),
             claim=tuple(given.get("claim", ())),
-            state=_choices(given, "state"),
+            state=() if ANY in (states := _choices(given, "state", STATES.get(of))) else states,
+            kind=_choices(given, "kind"),
+            assignee=tuple(given.get("assignee", ())),
             watch=tuple(given.get("watch", ())),
             doubtful=_choices(given, "doubtful")[-1:] == ("true",),
             text=tuple(parse_query(asked)) if (asked := " ".join(given.get("text", ())).strip()) else (),
@@ -107,15 +151,16 @@ def _last(given: Mapping[str, Sequence[str]], name: str) -> str | None:
     return values[-1] if values else None
 
 
-def _choices(given: Mapping[str, Sequence[str]], name: str) -> tuple[str, ...]:
+def _choices(given: Mapping[str, Sequence[str]], name: str, choices: Sequence[str] | None = None) -> tuple[str, ...]:
+    choices = choices or CHOICES.get(name, ())
     for value in given.get(name, ()):
-        if value not in CHOICES[name]:
-            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(CHOICES[name])}")
+        if value not in choices:
+            raise FilterError(f"{name} {value[:_QUOTED]!r} is not one of {', '.join(choices)}")
     return tuple(given.get(name, ()))
 
 
 def _moment(name: str, written: str | None) -> int | None:
-    """A moment: `24h` means that long ago, else a date or time as RFC 3339 writes it."""
+    """A moment: `24h` means that long ago, else a date or time as RFC 3339 writes it, or Unix seconds."""
     if not written:
         return None
     try:
@@ -123,7 +168,7 @@ def _moment(name: str, written: str | None) -> int | None:
     except ValueError:
         pass
     try:
-        moment = parse_time(written) if _UNIX.fullmatch(written) or not _is_number(written) else _NEVER
+        moment = parse_time(written) if UNIX.fullmatch(written) or not _is_number(written) else _NEVER
     except (ValueError, OverflowError):
         moment = _NEVER
     if abs(moment) >= _NEVER:
@@ -182,6 +227,15 @@ def number_range(filters: Filters) -> tuple[int, int]:
             raise FilterError("the cursor belongs to another list; start again without it")
         high = min(high, filters.cursor[0])
     return low, high
+
+
+def position(filters: Filters) -> int:
+    """How many items a list in an order of its own has given already. Raises FilterError for a cursor of another list."""
+    if filters.cursor is None:
+        return 0
+    if len(filters.cursor) != 1 or not isinstance(filters.cursor[0], int) or filters.cursor[0] < 0:
+        raise FilterError("the cursor belongs to another list; start again without it")
+    return filters.cursor[0]
 
 
 def mention_key(text: str) -> int | tuple[str, str] | None:

@@ -11,7 +11,7 @@ from monitor.store.filters import mention_key
 from monitor.store.source_tables import forgotten
 from monitor.store.tables import mention
 from monitor.store.upsert import upsert
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 
 async def digests(connection: AsyncConnection) -> list[str]:

@@ -14,18 +14,15 @@ import msgspec
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store.alerts import alert_of, matching
-from monitor.store.filters import Filters, make_cursor, number_range
-from monitor.store.merged import of_present
+from monitor.store.alerts import alert_of, rows_of_page
+from monitor.store.filters import AlertState, Filters
 from monitor.store.outbox import new_number
-from monitor.store.search import first_saying
 from monitor.store.tables import alert, alert_review
-from monitor.words import Alert, Page, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import Alert, Page
 
 Handling = Literal["assign", "release", "done", "reopen"]
 HANDLINGS: tuple[Handling, ...] = get_args(Handling)
-State = Literal["open", "done"]
-STATES: tuple[State, ...] = get_args(State)
 MAX_NAME = 100  # characters of a name
 MAX_NOTE = 2_000
 MAX_COUNTED = 1_000  # open alerts; what is more is `1,000` too
@@ -49,34 +46,15 @@ class Handled(msgspec.Struct, frozen=True, kw_only=True):
 class Task(Alert, frozen=True, kw_only=True):
     """An alert as it stands in the inbox, and what was done with it, the oldest first."""
 
-    state: State
+    state: AlertState
     assignee: str | None
     handled: tuple[Handled, ...]
 
 
-async def page(
-    connection: AsyncConnection,
-    filters: Filters,
-    *,
-    kinds: Sequence[str] = (),
-    states: Sequence[str] = (),
-    assignees: Sequence[str] = (),
-) -> Page[Task]:
-    """The alerts that pass the filters, as in `alerts.page`, newest first; of these kinds, in these states, in these hands.
-
-    An empty name among `assignees` means in nobody's. Raises FilterError for a cursor of another list.
-    """
-    filters = await of_present(connection, filters)
-    low, high = number_range(filters)
-    query = select(alert).where(alert.c.id >= low, alert.c.id < high)
-    query = query if (found := matching(query, filters)) is None else found
-    for column, values in ((alert.c.kind, kinds), (alert.c.state, states), (func.coalesce(alert.c.assignee, ""), assignees)):
-        if values:
-            query = query.where(column.in_(values))
-    rows = await first_saying(connection, query.order_by(alert.c.id.desc()), "summary", filters.text, filters.limit + 1)
-    more = len(rows) > filters.limit
-    items = await _tasks(connection, rows[: filters.limit])
-    return Page(items=items, next=make_cursor(rows[filters.limit - 1].id) if more else None)
+async def page(connection: AsyncConnection, filters: Filters) -> Page[Task]:
+    """The alerts that pass the filters, as in `alerts.page`, newest first. Raises FilterError for a cursor of another list."""
+    rows, following = await rows_of_page(connection, filters)
+    return Page(items=await _tasks(connection, rows), next=following)
 
 
 async def handle(

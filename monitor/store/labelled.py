@@ -9,9 +9,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import claim_id_of
 from monitor.store import mentions
 from monitor.store.tables import claim, mention_text, occurrence, review
-from monitor.words import ClaimType, Mention, Occurrence, Stance, Verdict, claim_id_of, parse_time
+from monitor.times import parse_time
+from monitor.words import ClaimType, Mention, Occurrence, Stance, Verdict
 
 _PAGE = 500
 _DECIDING = ("confirm", "dismiss", "merge", "split")

@@ -14,11 +14,12 @@ import msgspec
 from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.store import search
 from monitor.store.authors import shown_author
 from monitor.store.recount import put_forward
 from monitor.store.tables import claim_author, mention, mention_text, mention_watch, occurrence
-from monitor.words import public_id, rfc3339
+from monitor.times import rfc3339
 
 MAX_DAYS = 1_000
 MAX_VARIANTS = 20

@@ -8,13 +8,15 @@ from typing import Any, Literal
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, column, func, literal_column, select, table, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.store import registers, search
 from monitor.store.authors import shown_author
 from monitor.store.filters import Filters, make_cursor, mention_key, number_range
 from monitor.store.merged import of_present
 from monitor.store.tables import claim, mention, mention_text, mention_watch, occurrence
 from monitor.store.tags import tagged
-from monitor.words import Mention, Occurrence, Page, public_id, rfc3339, why
+from monitor.times import rfc3339
+from monitor.words import Mention, Occurrence, Page, why
 
 Joined = Literal["sure", "maybe", "by review"]  # how an occurrence came to its claim; maybe: as the likeliest
 
@@ -27,7 +29,12 @@ _MENTIONS = (
 )
 _NAMES = select(mention_watch).where(mention_watch.c.mention_id.in_(_NUMBERS)).order_by(mention_watch.c.name)
 _OCCURRENCES = (
-    select(occurrence, claim.c.claim, claim.c.evidence, claim.c.ruling)
+    select(
+        *(occurrence.c.mention_id, occurrence.c.start, occurrence.c.end, occurrence.c.type, occurrence.c.stance),
+        *(occurrence.c.distance, occurrence.c.testimonial, occurrence.c.claim_id, occurrence.c.verdict, occurrence.c.verdicts),
+        *(occurrence.c.basis, occurrence.c.confidence, occurrence.c.why, occurrence.c.sure, occurrence.c.found_as),
+        *(claim.c.claim, claim.c.evidence, claim.c.ruling),
+    )
     .join(claim, claim.c.id == occurrence.c.claim_id)
     .where(occurrence.c.mention_id.in_(_NUMBERS))
     .order_by(occurrence.c.mention_id, occurrence.c.n)
@@ -222,37 +229,43 @@ async def _names(connection: AsyncConnection, numbers: Sequence[int]) -> dict[in
 
 async def _occurrences(connection: AsyncConnection, texts: dict[int, str | None]) -> dict[int, tuple[Occurrence, ...]]:
     rows = await connection.execute(_OCCURRENCES, {"numbers": list(texts)})
-    found: dict[int, tuple[Occurrence, ...]] = {}
+    found: dict[int, list[Occurrence]] = {}
     for row in rows.all():
-        found[row.mention_id] = (*found.get(row.mention_id, ()), _occurrence(row, texts[row.mention_id]))
-    return found
+        one = _occurrence(row, texts[row[0]] or "")
+        if (there := found.get(row[0])) is None:
+            found[row[0]] = [one]
+        else:
+            there.append(one)
+    return {number: tuple(ones) for number, ones in found.items()}
 
 
-def _occurrence(row: Any, text: str | None) -> Occurrence:
+def _occurrence(row: Any, text: str) -> Occurrence:
+    # Taken apart at once: to ask a row for each of its columns by name costs more than all the rest.
+    (_, start, end, type_, stance, distance, testimonial, claim_id, verdict, verdicts) = row[:10]
+    (basis, confidence, reading, sure, found_as, claim_text, evidence, ruling) = row[10:]
     return Occurrence(
-        quote=(text or "")[row.start : row.end],
-        start=row.start,
-        end=row.end,
-        type=row.type,
-        stance=row.stance,
-        distance=row.distance,
-        testimonial=row.testimonial,
-        claim_id=row.claim_id,
-        claim=row.claim,
-        verdict=row.verdict,
-        verdicts=row.verdicts,
-        basis=row.basis,
-        confidence=row.confidence,
-        evidence=row.evidence,
-        why=why(_reading(row), row.ruling),
+        quote=text[start:end],
+        start=start,
+        end=end,
+        type=type_,
+        stance=stance,
+        distance=distance,
+        testimonial=testimonial,
+        claim_id=claim_id,
+        claim=claim_text,
+        verdict=verdict,
+        verdicts=verdicts,
+        basis=basis,
+        confidence=confidence,
+        evidence=evidence,
+        why=why(_reading(reading, sure=sure, moved=found_as is not None), ruling),
     )
 
 
-def _reading(row: Any) -> str:
+def _reading(reading: str, *, sure: bool, moved: bool) -> str:
     """How the words were read, and how the occurrence came to its claim."""
-    likely = "" if row.sure else ", joined to this claim as the likeliest, to be reviewed"
-    moved = "" if row.found_as is None else ", put under this claim by a review"
-    return str(row.why).removesuffix(".") + likely + moved
+    likely = "" if sure else ", joined to this claim as the likeliest, to be reviewed"
+    return reading.removesuffix(".") + likely + (", put under this claim by a review" if moved else "")
 
 
 def _mention(row: Any, claims: tuple[Occurrence, ...], watch: tuple[str, ...], held: str | None) -> Mention:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
 from monitor.notices import News, NewsKind
 from monitor.settings.endpoint import Endpoint
 from monitor.store.filters import Filters, make_cursor, number_range
@@ -16,7 +17,8 @@ from monitor.store.outbox import AlertDraft, new_number, raise_alerts
 from monitor.store.recipients import recipients
 from monitor.store.source_tables import evidence_news
 from monitor.store.upsert import insert_new
-from monitor.words import Page, now_ms, public_id, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import Page
 
 _MAX_TITLE = 1_000  # characters
 _MAX_SUMMARY = 4_000

@@ -13,10 +13,13 @@ import msgspec
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import public_id
+from monitor.store import following
 from monitor.store.budgets import Outgoing, Recipient, hold_back
 from monitor.store.tables import alert, delivery
 from monitor.store.upsert import insert_new
-from monitor.words import AlertKind, now_ms, public_id
+from monitor.times import now_ms
+from monitor.words import AlertKind
 
 
 class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +60,12 @@ async def write_alerts(
     created_ms = now_ms() if now is None else now
     rows: list[dict[str, Any]] = []
     recipients: dict[int, tuple[Recipient, ...]] = {}
+    following_others: set[int] = set()
     last = await _last_alerts(connection, {claim_id for _, claim_id, _ in drafts if claim_id is not None})
     for draft, claim_id, mention_id in drafts:
         number = _after(last.get(claim_id))
+        if claim_id in last:
+            following_others.add(number)
         if claim_id is not None:
             last[claim_id] = number
         recipients[number] = draft.recipients
@@ -87,6 +93,7 @@ async def write_alerts(
             created_ms=created_ms,
             mention_id=row["mention_id"],
             recipients=recipients[row["id"]],
+            follows=row["id"] in following_others,
         )
         for row in rows
         if row["id"] in raised
@@ -114,12 +121,16 @@ async def hand_out(connection: AsyncConnection, outgoing: Sequence[Outgoing]) ->
     """
     waiting = await hold_back(connection, outgoing)
     wanted = [(one.id, to.name) for one in outgoing for to in one.recipients]
-    rows = [_pending(alert_id, name) for alert_id, name in wanted if (alert_id, name) not in waiting]
+    followers = [one.id for one in outgoing if one.follows]
+    behind = await following.behind(connection, followers, now_ms()) if followers else {}
+    rows = [
+        _pending(alert_id, name, behind.get((alert_id, name), 0)) for alert_id, name in wanted if (alert_id, name) not in waiting
+    ]
     if rows:
         await connection.execute(insert(delivery), rows)
 
 
-def _pending(alert_id: int, endpoint: str) -> dict[str, Any]:
+def _pending(alert_id: int, endpoint: str, next_ms: int) -> dict[str, Any]:
     number = new_number()
     return {
         "id": number,
@@ -127,7 +138,7 @@ def _pending(alert_id: int, endpoint: str) -> dict[str, Any]:
         "endpoint": endpoint,
         "webhook_id": "msg_" + public_id("d", number)[2:],
         "state": "pending",
-        "next_ms": 0,
+        "next_ms": next_ms,
     }
 
 

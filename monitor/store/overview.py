@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import BigInteger, ColumnElement, and_, func, literal_column, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import stored_id
 from monitor.store import claims
 from monitor.store.recount import put_forward
 from monitor.store.tables import claim, mention, occurrence
-from monitor.words import Claim, now_ms
+from monitor.times import now_ms
+from monitor.words import Claim
 
 DAY_MS = 86_400_000
 MAX_PLATFORMS = 50
@@ -152,6 +154,15 @@ async def merged_into(connection: AsyncConnection, claim_id: str, limit: int) ->
     """What the claims say that were merged into this one, by id: each can be taken out again."""
     query = select(claim.c.id, claim.c.claim).where(claim.c.merged_into == claim_id).order_by(claim.c.claim, claim.c.id)
     return {row.id: row.claim for row in await connection.execute(query.limit(limit))}
+
+
+async def languages(connection: AsyncConnection, mention_ids: Sequence[str]) -> dict[str, str]:
+    """The languages of these mentions, by id; those that nobody could tell are left out."""
+    numbers = {number: name for name in mention_ids if (number := stored_id("m", name)) is not None}
+    rows = await connection.execute(
+        select(mention.c.id, mention.c.language).where(mention.c.id.in_(numbers), mention.c.language.is_not(None))
+    )
+    return {numbers[row[0]]: row[1] for row in rows}
 
 
 async def captured(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, str]:

@@ -18,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import recount
 from monitor.store.budgets import Outgoing
+from monitor.store.conditions import Standings, last_put_forward, standings
+from monitor.store.counts import Said, forget_silent, touch_claims
 from monitor.store.database import Database
 from monitor.store.erase import without_erased
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, hand_out, write_alerts
 from monitor.store.own_claims import join_own_claims
 from monitor.store.reviewed import as_reviewed
-from monitor.store.standing import Said, Standings, forget_silent, last_put_forward, standings, touch_claims
 from monitor.store.tables import mention, mention_watch, occurrence
 from monitor.store.texts import erase_texts, write_texts
 from monitor.store.upsert import insert_new
@@ -68,7 +69,9 @@ async def record(connection: AsyncConnection, batch: Sequence[Judged]) -> Record
     """Puts a batch into the record within the caller's transaction."""
     result, raised = NOTHING, list[Outgoing]()
     for part in _without_repeats(await without_erased(connection, batch)):
-        result += await _record_distinct(connection, part, raised)
+        recorded, outgoing = await _record_distinct(connection, part)
+        result += recorded
+        raised += outgoing
     await hand_out(connection, raised)
     return result
 
@@ -87,18 +90,19 @@ def _without_repeats(batch: Sequence[Judged]) -> list[list[Judged]]:
     return [part for part in parts if part]
 
 
-async def _record_distinct(connection: AsyncConnection, batch: list[Judged], raised: list[Outgoing]) -> Recorded:
+async def _record_distinct(connection: AsyncConnection, batch: list[Judged]) -> tuple[Recorded, list[Outgoing]]:
+    """Writes posts of which no two are one; what that changed, and the alerts that it raised, still to be handed out."""
     by_number = await _free_numbers(connection, batch)
     in_order = sorted(by_number.items(), key=lambda one: (one[1].post.platform, one[1].post.id))
     stored = sorted(await insert_new(connection, mention, [_mention_row(n, judged) for n, judged in in_order]))
     written = {number: by_number[number] for number in stored}
-    lost: list[tuple[str, str]] = []  # (claim id, platform) that an edit took away
-    said: set[Said] = set()  # what edited posts put forward before
-    edited: list[int] = []
+    edits: dict[int, _Taken] = {}
     for mention_id, judged in await _known(connection, [one for n, one in in_order if n not in written]):
-        if await _edit(connection, mention_id, judged, lost, said):
-            edited.append(mention_id)
+        taken = await _edit(connection, mention_id, judged)
+        if taken is not None:
+            edits[mention_id] = taken
             written[mention_id] = judged
+    edited = list(edits)
     written = dict(sorted(written.items(), key=lambda one: one[1].number))
     read = {number: one.judgement for number, one in written.items()}
     written = await as_reviewed(connection, await join_own_claims(connection, written), edited)
@@ -109,23 +113,23 @@ async def _record_distinct(connection: AsyncConnection, batch: list[Judged], rai
         mention_watch,
         [{"mention_id": number, "name": name} for number, one in written.items() for name in sorted(set(one.watch))],
     )
-    outgoing = await _put_under_claims(connection, written, read, lost, said)
-    raised.extend(outgoing)
+    outgoing = await _put_under_claims(connection, written, read, list(edits.values()))
     alerts = {one.id: one.mention_id for one in outgoing}
-    return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written))
+    return Recorded(stored=stored, edited=edited, alerts=alerts, known=len(batch) - len(written)), outgoing
 
 
 async def _put_under_claims(
     connection: AsyncConnection,
     written: dict[int, Judged],
     read: Mapping[int, Judgement],
-    lost: list[tuple[str, str]],
-    said: set[Said],
+    taken: Sequence[_Taken],
 ) -> list[Outgoing]:
     """Writes the occurrences, brings their claims to date, and raises the alerts that are due, to be handed out.
 
-    `read` are the judgements as the reader gave them.
+    `read` are the judgements as the reader gave them, `taken` is what edits took away.
     """
+    lost = [one for gone in taken for one in gone.lost]
+    said = {one for gone in taken for one in gone.said}
     spoken_of = sorted({found.claim_id for one in written.values() for found in one.judgement.claims if found.put_forward})
     before = await last_put_forward(connection, spoken_of)
     touched = await touch_claims(connection, written.values(), lost)
@@ -201,24 +205,30 @@ def _is_edit(row: Any, judged: Judged) -> bool:
     return later and row.state not in ("deleted", "expired")
 
 
-async def _edit(
-    connection: AsyncConnection, mention_id: int, judged: Judged, lost: list[tuple[str, str]], said: set[Said]
-) -> bool:
-    """Brings a known mention to a later text; False where it has this text, or a later one, or was deleted."""
+class _Taken(msgspec.Struct, frozen=True):
+    """What an edit took away: (claim id, platform) that the post carried before, and what its author put forward in it."""
+
+    lost: list[tuple[str, str]]
+    said: list[Said]
+
+
+async def _edit(connection: AsyncConnection, mention_id: int, judged: Judged) -> _Taken | None:
+    """Brings a known mention to a later text, and says what that took away; None where it has this text, or a later one, or was
+    deleted."""
     post = judged.post
     # Whoever merely refers to the mention is not held up.
     row = (await connection.execute(select(mention).where(mention.c.id == mention_id).with_for_update(key_share=True))).one()
     if not _is_edit(row, judged):
-        return False
+        return None
     values = _mention_row(row.id, judged) | {"state": "edited", "edited_ms": judged.seen_ms, "seen_ms": row.seen_ms}
     await connection.execute(update(mention).where(mention.c.id == row.id).values(values))
     its = delete(occurrence).where(occurrence.c.mention_id == row.id)
     gone = set(await connection.execute(its.returning(occurrence.c.claim_id, recount.put_forward)))
-    lost.extend((claim_id, post.platform) for claim_id in {claim_id for claim_id, _ in gone})
-    said.update((claim_id, row.platform, row.author) for claim_id, forward in gone if forward and row.author is not None)
+    lost = [(claim_id, post.platform) for claim_id in {claim_id for claim_id, _ in gone}]
+    said = [(claim_id, row.platform, row.author) for claim_id, forward in gone if forward and row.author is not None]
     await connection.execute(delete(mention_watch).where(mention_watch.c.mention_id == row.id))
     await erase_texts(connection, [row.id])
-    return True
+    return _Taken(lost, said)
 
 
 async def _insert_many(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> None:

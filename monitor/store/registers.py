@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.tables import register_use, register_version
 from monitor.store.upsert import upsert
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 _LOCK = 0x726567  # any number that nothing else locks by
 

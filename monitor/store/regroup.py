@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from monitor.store import recount
+from monitor.store import following, recount
 from monitor.store.tables import alert, claim, claim_author, claim_move, mention, occurrence, review
 from monitor.store.upsert import upsert
+from monitor.times import now_ms
 
 _TOGETHER = 1_000  # mentions in one statement
 
@@ -68,6 +69,7 @@ async def parted(connection: AsyncConnection, source: str, new: str, numbers: Co
     await connection.execute(upsert(connection, claim_author).from_select(columns, theirs).on_conflict_do_nothing())
     await recount.authors_of(connection, source)
     await counted_anew(connection, (source, new), numbers)
+    await following.release(connection, (source, new), now_ms())
 
 
 async def counted_anew(connection: AsyncConnection, claim_ids: Sequence[str], numbers: Collection[int]) -> None:

@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store import recount, registers
+from monitor.store.counts import touch_claims
 from monitor.store.judged import Judged, Origin
 from monitor.store.own_claims import join_own_claims
 from monitor.store.record import occurrence_rows
 from monitor.store.registers import InForce
 from monitor.store.reviewed import as_reviewed
-from monitor.store.standing import touch_claims
 from monitor.store.tables import claim, mention, mention_text, occurrence
 from monitor.store.verdicts import as_held
 from monitor.words import Judgement, Post

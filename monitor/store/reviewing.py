@@ -13,11 +13,11 @@ from monitor.settings.values import parse_duration
 from monitor.store import detail, reviews
 from monitor.store.detail import ClaimDetail
 from monitor.store.filters import Filters
-from monitor.store.holding import check_there
+from monitor.store.locks import check_there
 from monitor.store.merged import present_ids
 from monitor.store.reviews import Action, ReviewError
 from monitor.store.tables import claim
-from monitor.words import now_ms, parse_time
+from monitor.times import now_ms, parse_time
 
 _LATEST = 2**53  # ms; every database can hold what is less
 _BELONGS: dict[str, tuple[Action, ...]] = {

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import ColumnElement, delete, func, insert, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from monitor.ids import claim_id_of, public_id
 from monitor.store import regroup
-from monitor.store.holding import (
+from monitor.store.locks import (
     MAX_NAMED,
     MuteOverError,
     NoSuchClaimError,
@@ -27,7 +28,7 @@ from monitor.store.outbox import new_number
 from monitor.store.tables import alert, claim, claim_author, occurrence, review
 from monitor.store.upsert import upsert
 from monitor.store.verdicts import lock_mentions
-from monitor.words import claim_id_of, now_ms, public_id, rfc3339
+from monitor.times import now_ms, rfc3339
 
 __all__ = [
     "ACTIONS",
@@ -51,6 +52,7 @@ Action = Literal["confirm", "dismiss", "reopen", "mute", "unmute", "merge", "unm
 ACTIONS: tuple[Action, ...] = get_args(Action)
 FOR_GOOD = 1 << 62  # milliseconds: a mute without an end
 
+MAX_HISTORY = 500  # reviews of one claim that are listed
 MAX_NOTE = 2_000  # characters
 MAX_REVIEWER = 100  # characters
 MAX_SPLIT = MAX_NAMED  # mentions at once
@@ -227,9 +229,10 @@ async def split(
 
 
 async def history(connection: AsyncConnection, claim_id: str) -> list[Review]:
-    """All that was said of a claim and of those merged into it, the oldest first."""
+    """What was said of a claim and of those merged into it, the oldest first; of more than MAX_HISTORY the latest."""
     ids = select(claim.c.id).where(or_(claim.c.id == claim_id, claim.c.merged_into == claim_id))
-    rows = await connection.execute(select(review).where(review.c.claim_id.in_(ids)).order_by(review.c.id))
+    query = select(review).where(review.c.claim_id.in_(ids)).order_by(review.c.id.desc()).limit(MAX_HISTORY)
+    rows = list(await connection.execute(query))[::-1]
     return [
         Review(
             claim_id=row.claim_id,

@@ -15,8 +15,10 @@ from monitor.store.filters import FilterError, Filters, make_cursor
 from monitor.store.merged import of_present
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.source_tables import source
+from monitor.store.tables import mention
 from monitor.store.upsert import upsert
-from monitor.words import CoverageGap, Page, SourceState, SourceStatus, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import CoverageGap, Page, SourceState, SourceStatus
 
 GAPS_KEPT = 20
 QUIET_DAYS = 14  # on which a source spoke, whose longest quiet times say what is usual
@@ -82,6 +84,13 @@ async def heard(connection: AsyncConnection, name: str, what: Heard, now: int | 
         values["cursor"] = what.cursor
     if values:
         await connection.execute(update(source).where(source.c.name == name).values(values))
+
+
+async def known(connection: AsyncConnection, names: Sequence[str]) -> set[str]:
+    """The names of all sources that were ever configured, and those of `names` under which files or HTTP brought posts."""
+    configured = set((await connection.execute(select(source.c.name))).scalars())
+    carried = [select(mention.c.source).where(mention.c.source == name).limit(1) for name in names if name not in configured]
+    return configured | {str(found) for one in carried if (found := (await connection.execute(one)).scalar()) is not None}
 
 
 async def judged_until(connection: AsyncConnection, name: str) -> str | None:

@@ -13,7 +13,7 @@ from monitor.store.filters import Filters
 from monitor.store.mentions import matching, of_occurrence
 from monitor.store.merged import of_present
 from monitor.store.tables import mention, occurrence
-from monitor.words import now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
 
 BucketSize = Literal["hour", "day"]
 BUCKET_SIZES: tuple[BucketSize, ...] = get_args(BucketSize)

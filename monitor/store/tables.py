@@ -335,6 +335,7 @@ endpoint = Table(
     Column("last_success_ms", BigInteger),
     Column("failing_since_ms", BigInteger),  # when the first of those failed
     Column("spent_until_ms", Float, nullable=False, server_default="0"),  # with a rate: up to when it is used up
+    Column("held_until_ms", BigInteger),  # its receiver asked to be left alone until then
 )
 
 spending = Table(

@@ -19,7 +19,8 @@ from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.reviewed import judgement_with
 from monitor.store.tables import claim, mention, occurrence
-from monitor.words import Basis, ClaimType, Evidence, Verdict, now_ms
+from monitor.times import now_ms
+from monitor.words import Basis, ClaimType, Evidence, Verdict
 
 # What has yet to follow a change of a claim: its occurrences; or these, and its authors and other numbers.
 Behind = Literal["occurrences", "numbers"]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from monitor.store.outbox import new_number
 from monitor.store.source_tables import websub, websub_push
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 State = Literal["asked", "subscribed", "denied", "leaving"]
 

@@ -31,7 +31,7 @@ from monitor.stream.keys import (
     metrics_key,
 )
 from monitor.stream.servers import Argument
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 _PAGE = 500
 _PASSING = (SIGNALS, PROCESSES, LEASES, metrics_key(""))

@@ -17,9 +17,10 @@ LEASES = f"{PREFIX}:{{p0}}:leases"
 
 # An entry that fails this often is set aside as dead; each time it rests for CLAIM_AFTER_S before it comes again.
 MAX_DELIVERIES = 5
-# An entry whose worker dies or stalls every time has no outcome to count. From its third delivery on it is handed out alone, so
-# that the others of its batch go on, and after this many deliveries it is dead too. It is more than MAX_DELIVERIES because the
-# first deaths say nothing about one entry of a batch, and workers are also killed for reasons of their own.
+# An entry whose worker dies or stalls every time has no outcome to count. From its third delivery on it is handed out alone, with
+# CLAIM_AFTER_S in between, so that all others go on and a worker that is killed in quick succession for reasons of its own does
+# not bury what it began with; after this many deliveries it is dead too. It is more than MAX_DELIVERIES because the first deaths
+# say nothing about one entry of a batch.
 SUSPECT_AFTER = 2
 ABANDONED_LIMIT = 10
 # An entry that rests unsettled for this long is taken to be abandoned. It must exceed the slowest honest batch, or be renewed.

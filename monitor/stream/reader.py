@@ -67,8 +67,9 @@ class Reader:
         """At most `count` entries, or none after `wait_s` (2 s at most, so that who reads can be told to stop between two reads).
 
         What this consumer left unsettled before a restart comes first, then what others abandoned, then what is new. An entry
-        that was delivered repeatedly without an outcome comes alone. Raises StreamUnavailable; nothing is lost or counts as
-        failed by it, and reading goes on where it stood once the server is back.
+        that was delivered repeatedly without an outcome comes alone, and rests `claim_after_s` before it comes alone again.
+        Raises StreamUnavailable; nothing is lost or counts as failed by it, and reading goes on where it stood once the server
+        is back.
         """
         try:
             while True:
@@ -126,7 +127,7 @@ class Reader:
 
     async def _claim(self, count: int, *, idle_ms: int, own: bool) -> list[Entry]:
         while True:
-            more, *taken = await self._commands.script(
+            more, buried, *taken = await self._commands.script(
                 CLAIM,
                 self._keys,
                 [
@@ -134,6 +135,8 @@ class Reader:
                     *(self._in_hand() if own else ()),
                 ],
             )
+            for raw in buried:
+                log.error("an entry is set aside, its worker died or stalled every time", entry=raw.decode())
             if taken or not more:
                 return [
                     Entry(entry_id.decode(), self.partition, data, deliveries, first.decode())

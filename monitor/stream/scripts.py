@@ -111,8 +111,10 @@ return {oldest[1], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]}
 
 # KEYS mentions, dead
 # ARGV group, consumer, idle ms, how many, suspect after, abandoned limit, only own (0 or 1), reason of death, then ids to leave
-# Takes pending entries over, the oldest first, and answers {pages left (0 or 1), {id, deliveries, data, first}...}. Entries whose
-# payload is gone are acknowledged; 6.2 would keep them on the pending list for ever. (XAUTOCLAIM would not tell the deliveries.)
+# Takes pending entries over, the oldest first, and answers {pages left (0 or 1), {ids set aside...}, {id, deliveries, data,
+# first}...}. Where only own ones are asked for, those that were handed out alone before are left until they have rested. Entries
+# whose payload is gone are acknowledged; 6.2 would keep them on the pending list for ever. (XAUTOCLAIM would not tell the
+# deliveries.)
 CLAIM = Script(
     _BURY
     + """
@@ -121,28 +123,34 @@ local wanted, suspect_after, limit = tonumber(ARGV[4]), tonumber(ARGV[5]), tonum
 local leave = {}
 for i = 9, #ARGV do leave[ARGV[i]] = true end
 
+local own = ARGV[7] == '1'
 local query = {'XPENDING', stream, group, 'IDLE', idle, '-', '+', wanted + #ARGV - 8}
-if ARGV[7] == '1' then query[#query + 1] = consumer end
+if own then -- past those that rest: no worker dies a thousand times while one of them does
+  query[8] = query[8] + 1000
+  query[9] = consumer
+end
 
-local answer, more = {0}, 0
+local answer, buried, more = {0, {}}, {}, 0
 for _, pending in ipairs(redis.call(unpack(query))) do
   local id, deliveries = pending[1], pending[4] + 1
-  if not leave[id] then
+  local resting = own and pending[4] > suspect_after
+  if not leave[id] and not resting then
     more = 1
     local suspect = deliveries > suspect_after
-    if suspect and #answer > 1 then break end
+    if suspect and #answer > 2 then break end
     local entry = redis.call('XCLAIM', stream, group, consumer, 0, id)[1]
     if type(entry) ~= 'table' then
       redis.call('XACK', stream, group, id)
     elseif deliveries > limit then
       bury(stream, dead, group, id, pending[4], ARGV[8])
+      buried[#buried + 1] = id
     else
       answer[#answer + 1] = {id, deliveries, data_of(entry[2]), field_of(entry[2], 'first')}
-      if suspect or #answer > wanted then break end
+      if suspect or #answer > wanted + 1 then break end
     end
   end
 end
-answer[1] = more
+answer[1], answer[2] = more, buried
 return answer
 """
 )

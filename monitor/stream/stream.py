@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 
 import structlog
 
-from monitor.stream import names, said
+from monitor.stream import names, sayings
 from monitor.stream.buckets import Buckets
 from monitor.stream.connection import GroupMissingError, LeaseLost, Link, StreamRewound, StreamUnavailable
 from monitor.stream.dead import by_partition, dead_entry
@@ -40,11 +40,11 @@ from monitor.stream.leases import Leases
 from monitor.stream.reader import Reader, make_group
 from monitor.stream.records import DeadEntry, Item, Place, Signal, StreamStats, ms_of, place_of
 from monitor.stream.room import Room, agree_on_partitions, check_servers
-from monitor.stream.said import Saying
+from monitor.stream.sayings import Saying
 from monitor.stream.scripts import HORIZON, PUBLISH, REPLAY, SHARE
 from monitor.stream.servers import Argument
 from monitor.stream.signals import kept, last_position, tail
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 log = structlog.get_logger()
 
@@ -131,11 +131,11 @@ class Stream:
 
     async def last_said(self, names: Sequence[str]) -> dict[str, Saying]:
         """What sources last said of posts, by `said_name`. Raises StreamUnavailable."""
-        return await said.last_said(self._link, names, self._clock())
+        return await sayings.last_said(self._link, names, self._clock())
 
-    async def note_said(self, sayings: Mapping[str, Saying]) -> None:
+    async def note_said(self, said: Mapping[str, Saying]) -> None:
         """Keeps what sources said of posts, by `said_name`, once it is published. Raises StreamUnavailable."""
-        await said.note(self._link, sayings, self._clock())
+        await sayings.note(self._link, said, self._clock())
 
     async def cursor(self, source: str) -> str | None:
         """Where a source's collector got to; None where it never did.
@@ -234,11 +234,21 @@ class Stream:
 
     async def shared_metrics(self) -> list[bytes]:
         """What other processes shared and what is not too old; of the MAX_PROCESSES that spoke last. Raises StreamError."""
-        names = await self._metrics_link.run("ZREVRANGE", PROCESSES, 0, MAX_PROCESSES - 1)
-        if not names:
+        return [snapshot for _, snapshot in await self.shared_ago()]
+
+    async def shared_ago(self) -> list[tuple[float, bytes]]:
+        """As `shared_metrics`, each with how many seconds ago it was shared, the latest first. Raises StreamError."""
+        seconds, _ = await self._metrics_link.run("TIME")
+        flat = await self._metrics_link.run("ZREVRANGE", PROCESSES, 0, MAX_PROCESSES - 1, "WITHSCORES")
+        if not flat:
             return []
+        names, shared_at = flat[::2], flat[1::2]
         found = await self._metrics_link.run("MGET", *(metrics_key(name.decode("utf-8", "replace")) for name in names))
-        return [snapshot for snapshot in found if snapshot is not None]
+        return [
+            (max(0.0, int(seconds) - float(at)), snapshot)
+            for at, snapshot in zip(shared_at, found, strict=True)
+            if snapshot is not None
+        ]
 
     async def dead(self, limit: int = 100) -> list[DeadEntry]:
         """What was set aside, the newest first. Raises StreamUnavailable."""

@@ -187,7 +187,7 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
     claim = values["claim"].strip()
     number = _number(values["number"], values["key"], claim, where) if values.get("number") else None
     sentences = (claim, number["claim"]) if number else (claim,)
-    sure = values.get("sure", 0.8)
+    sure = 0.8 if values.get("sure") is None else values["sure"]
     if not 0 <= sure <= 1:
         raise TopicError(f"{where}: sure is a share from 0 to 1, not {sure!r}")
     return Proposition(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import get_args
 
 from tests.campaign import clock
 from tests.campaign.checker import check, settled
-from tests.campaign.faults import FAULTS, Fault
+from tests.campaign.faults import FAULTS, Fault, NothingShownError
 from tests.campaign.machines import Installation, Kind
 from tests.campaign.report import Phase, progress
 from tests.campaign.talk import Talk
@@ -57,20 +58,27 @@ def plan(*, seed: int, posts: int, kills: int, names: Sequence[str], short: bool
 
 def possible(fault: Fault) -> bool:
     """Whether this machine has what the fault needs."""
+    if fault.name == "postgres-disk-full":
+        return os.getuid() == 0
     return fault.name != "clock-jumps" or bool(clock.LIBRARIES)
 
 
 async def run(given: Plan, folder: Path) -> list[Phase]:
     """All phases: those of each kind of installation after the other, of which the first has most of the posts."""
     phases: list[Phase] = []
-    by_kind = {kind: [fault for fault in given.faults if fault.kind == kind] for kind in get_args(Kind)}
-    kinds = [kind for kind, faults in by_kind.items() if faults]
-    for kind in kinds:
-        share = SHARE if kind != kinds[0] else 1 - SHARE * (len(kinds) - 1)
-        posts, kills = round(given.posts * share), round(given.kills * share)
+    for kind, (posts, kills) in shares(given).items():
+        faults = [fault for fault in given.faults if fault.kind == kind]
         talk = Talk(given.seed, posts, min(given.claims, posts), SOURCES)
-        phases += await _phases(given, Installation(folder / kind, talk, kind), by_kind[kind], kills)
+        phases += await _phases(given, Installation(folder / kind, talk, kind), faults, kills)
     return phases
+
+
+def shares(given: Plan) -> dict[Kind, tuple[int, int]]:
+    """How many of the posts and of the kills are for each kind of installation."""
+    first, *others = [kind for kind in get_args(Kind) if any(fault.kind == kind for fault in given.faults)]
+    posts, kills = round(given.posts * SHARE), round(given.kills * SHARE)
+    rest = (given.posts - posts * len(others), given.kills - kills * len(others))
+    return {first: rest} | dict.fromkeys(others, (posts, kills))
 
 
 async def _phases(given: Plan, place: Installation, faults: Sequence[Fault], kills: int) -> list[Phase]:
@@ -91,12 +99,16 @@ async def _phase(given: Plan, place: Installation, fault: Fault, until: int, kil
     before = place.kills
     flowing = asyncio.create_task(_flow(place, until, max(lasts, (until - place.released) / POSTS_A_SECOND)))
     killing = asyncio.create_task(_kill(place, kills, max(lasts, 1.0), dice))
-    note = await fault.do(place, dice, lasts)
+    shown = True
+    try:
+        note = await fault.do(place, dice, lasts)
+    except NothingShownError as error:
+        shown, note = False, str(error)
     mended = time.monotonic()
     await asyncio.gather(flowing, killing)
     recovered = await _settle(given, place, mended)
-    verdict = await check(place.store_url, place.talk, place.released, place.receipts)
-    return Phase(fault, 1, place.kills - before, place.released, recovered, verdict, note)
+    verdict = await check(place.store_url, place.talk, place.released, place.receipts, place.redis_servers(), place.partitions)
+    return Phase(fault, 1, place.kills - before, place.released, recovered, verdict, note, shown)
 
 
 async def _flow(place: Installation, until: int, seconds: float) -> None:

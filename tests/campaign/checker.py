@@ -1,10 +1,13 @@
-"""Holds what the seed says against what SQL and the receipts say. Reads the tables by the plain driver of the database and the
-file of receipts, and asks exowatch nothing."""
+"""Holds what the seed says against what SQL, Redis and the receipts say. Reads the tables by the plain driver of the database,
+the dead letters of the stream by plain commands and the file of receipts, and asks exowatch nothing."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +28,10 @@ CARRIERS = """
     SELECT mention.platform, mention.platform_id, claim.claim
     FROM occurrence JOIN mention ON mention.id = occurrence.mention_id JOIN claim ON claim.id = occurrence.claim_id
 """
+DEAD = "exowatch:v1:{{p{}}}:dead"
+ANSWERS_WITHIN_S = 60.0  # a Redis that was just killed is started again by its daemon
+
+Ask = Callable[..., bytes]  # the raw answer of one redis-server to a command; nothing, or an OSError, where it is away
 
 
 @dataclass
@@ -37,7 +44,7 @@ class Verdict:
     unalerted: int = 0  # alerts that have to be there and were not raised
     unheard: int = 0  # alerts that were raised and never arrived
     late_order: int = 0  # claims whose alerts arrived in another order than they were raised in
-    dead: int = 0  # deliveries that were given up
+    dead: int = 0  # deliveries that were given up, and posts that the stream set aside
     refused: int = 0  # deliveries whose signature or time the receiver did not take
     again: int = 0
     words: list[str] = field(default_factory=list)
@@ -80,12 +87,37 @@ async def settled(store_url: str, talk: Talk, released: int, file: Path) -> tupl
     return len(talk.names(released)) - stored, pending, len(talk.alerts(released)) - arrived
 
 
-async def check(store_url: str, talk: Talk, released: int, file: Path) -> Verdict:
-    """Looks at everything: each post of the talk so far, each alert and each receipt."""
+async def check(
+    store_url: str, talk: Talk, released: int, file: Path, servers: Sequence[Ask] = (), partitions: int = 1
+) -> Verdict:
+    """Looks at everything: each post of the talk so far, each alert, each receipt, and what the stream set aside as dead.
+
+    `servers`: those of Redis; the first of them that has a partition is asked for it. Without any nothing is asked.
+    """
     verdict = Verdict()
     await _posts(verdict, store_url, talk, released)
     await _alerts(verdict, store_url, talk, released, file)
+    for partition in range(partitions if servers else 0):
+        key = DEAD.format(partition)
+        if aside := await _length(servers, key):
+            verdict.dead += aside
+            verdict.say("streams with posts that were set aside", [f"{aside} in {key}"])
     return verdict
+
+
+async def _length(servers: Sequence[Ask], key: str) -> int:
+    """How many entries the stream has at that key. Raises TimeoutError where no server can say."""
+    over = time.monotonic() + ANSWERS_WITHIN_S
+    while time.monotonic() < over:
+        for ask in servers:
+            try:
+                answer = await asyncio.to_thread(ask, "XLEN", key)
+            except OSError:
+                continue
+            if answer.startswith(b":"):
+                return int(answer[1:])
+        await asyncio.sleep(0.1)
+    raise TimeoutError(f"no Redis says how long {key} is")
 
 
 async def _posts(verdict: Verdict, store_url: str, talk: Talk, released: int) -> None:

@@ -12,6 +12,7 @@ from tests.campaign.machines import Installation
 from tests.campaign.processes import Kept
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+SHARED_MEMORY = Path("/dev/shm")
 JUMPS = ("+3600", "-3600")
 
 
@@ -43,6 +44,14 @@ async def clocks_that_jump(place: Installation, dice: random.Random, lasts: floa
     for process in chosen:
         process.environment = {}
         await process.kill()
+    _tidy()
+
+
+def _tidy() -> None:
+    """Removes what the library leaves in shared memory of processes that were killed."""
+    for left in SHARED_MEMORY.glob("*faketime_s*_*"):
+        if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+            left.unlink(missing_ok=True)
 
 
 def _signal(processes: list[Kept], number: signal.Signals) -> None:

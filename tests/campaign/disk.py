@@ -9,7 +9,7 @@ import random
 import resource
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,12 @@ from tests.checker import query
 if TYPE_CHECKING:
     from tests.campaign.machines import Installation
 
-SIZE = "256m"
-
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """Mounts a file system of `SIZE` on the folder, and says whether that was allowed."""
+def small_disk(folder: Path, size: str = "256m") -> Iterator[bool]:
+    """Mounts a file system of that size on the folder, and says whether that was allowed."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0755", "exowatch-campaign", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "exowatch-campaign", str(folder)]
     allowed = os.getuid() == 0 and subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
     try:
         yield allowed
@@ -43,19 +41,25 @@ def full_disk(of: str) -> Callable[[Installation, random.Random, float], Awaitab
         else:  # SQLite's journal has room of its own until it has to grow again
             await query(place.store_url, "PRAGMA wal_checkpoint(TRUNCATE)")
         if place.own_disk:
-            folder = place.redis.folder if of == "redis" else place.folder / "place"
-            ballast = folder / "ballast"
-            try:
-                await asyncio.to_thread(_fill, ballast)
+            async with filled_up(place.redis.folder if of == "redis" else place.folder / "place"):
                 await asyncio.sleep(lasts)
-            finally:
-                ballast.unlink(missing_ok=True)
         else:
             await _limited(place, lasts)
         if of == "redis":
             await _up_again(place)
 
     return filled
+
+
+@contextlib.asynccontextmanager
+async def filled_up(folder: Path) -> AsyncIterator[None]:
+    """The file system of this folder has no room, until the end of the block."""
+    ballast = folder / "ballast"
+    try:
+        await asyncio.to_thread(_fill, ballast)
+        yield
+    finally:
+        ballast.unlink(missing_ok=True)
 
 
 def _fill(file: Path) -> None:

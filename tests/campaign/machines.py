@@ -20,19 +20,22 @@ import aiohttp
 import asyncpg
 
 from monitor.embedded.places import is_redis_on, read_state
+from tests.campaign.checker import Ask
 from tests.campaign.disk import small_disk
 from tests.campaign.processes import Helper, Kept, exowatch, helper
 from tests.campaign.talk import SPREADING, Talk, write_pack
 from tests.checker import query
 from tests.many_servers import Cluster, Watched
-from tests.postgres import Postgres, running_postgres
+from tests.postgres import QUICK, Postgres, running_postgres
 from tests.receiver import SECRET
-from tests.servers import BINARIES, RedisServer
+from tests.scratch import short_folder
+from tests.servers import BINARIES, RedisServer, ask
 
 # Many processes with PostgreSQL and one Redis, one that sentinels watch, or a cluster; or `exowatch run` alone with SQLite.
 Kind = Literal["many", "sentinel", "cluster", "alone"]
 COLLECTORS, WORKERS, SENDERS = 2, 3, 2
 PARTITIONS = 3  # of the cluster: one for each of its primaries
+SMALL_LOG = ("-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB")  # PostgreSQL's, to fit its small disk
 WARM_UP = 40  # posts before anything breaks
 
 
@@ -53,6 +56,7 @@ class Installation:
         self._author_key = secrets.token_hex(32)
 
     own_disk = False
+    postgres_disk = False
     redis: RedisServer
     watched: Watched
     cluster: Cluster
@@ -110,7 +114,11 @@ class Installation:
             self._stack.callback(self.cluster.remove)
         else:
             await self._open_redis()
-        self.postgres = await asyncio.to_thread(self._stack.enter_context, running_postgres("-c", "fsync=off"))
+        folder = short_folder("exowatch-pg-")
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self.postgres_disk = self._stack.enter_context(small_disk(folder, "1g"))
+        server = running_postgres(*QUICK, *SMALL_LOG, folder=folder)
+        self.postgres = await asyncio.to_thread(self._stack.enter_context, server)
         self.postgres_way = await self._helper("proxy", self.postgres.folder / ".s.PGSQL.5432")
         self.store_url = await asyncio.to_thread(self.postgres.empty_database)
 
@@ -145,6 +153,13 @@ class Installation:
             raise ProcessLookupError
         return state.pid
 
+    def _ask_embedded(self, *command: str | int) -> bytes:
+        """Raises OSError where it does not run just now; a new one has another socket."""
+        state = read_state(self.folder / "place" / "data" / "redis")
+        if state is None:
+            raise ConnectionError
+        return ask(Path(state.socket), *command)
+
     def writers(self) -> list[int]:
         """The processes that write to the disk that can be full."""
         return [self.processes[0].pid, self._embedded()] if self.alone else [self.redis.pid]
@@ -155,6 +170,18 @@ class Installation:
             return self.redis.ask("PING").startswith(b"+PONG")
         except OSError:
             return False
+
+    @property
+    def partitions(self) -> int:
+        return PARTITIONS if self.kind == "cluster" else 1
+
+    def redis_servers(self) -> list[Ask]:
+        """How each redis-server is asked; those that took a lost one's place come first."""
+        if self.alone:
+            return [self._ask_embedded]
+        if self.kind == "many":
+            return [self.redis.ask]
+        return [one.ask for one in reversed(self.watched.servers if self.kind == "sentinel" else self.cluster.nodes)]
 
     def _roles(self) -> list[tuple[str, str, Path]]:
         if self.alone:
@@ -171,7 +198,9 @@ class Installation:
         if self.kind == "many":
             return f'url = "redis://127.0.0.1:{self.redis_way.port}/0"'
         return (
-            f'url = "{self.watched.url}"' if self.kind == "sentinel" else f'url = "{self.cluster.url}"\npartitions = {PARTITIONS}'
+            f'url = "{self.watched.url}"'
+            if self.kind == "sentinel"
+            else f'url = "{self.cluster.url}"\npartitions = {self.partitions}'
         )
 
     async def _write_config(self, name: str, sources: range | tuple[int, ...]) -> None:

@@ -23,6 +23,17 @@ def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _processes() -> list[int]:
+    return [int(one.name) for one in Path("/proc").glob("[0-9]*")]
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 class Program:
     """One process and those that it starts, which are a group of their own. What it says goes to a log file."""
 
@@ -58,6 +69,12 @@ class Program:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
+
+    def helpers(self) -> list[int]:
+        """The processes that it has started and that still run, but for those that made a session of their own."""
+        if not self.running:
+            return []
+        return [pid for pid in _processes() if pid != self.pid and _group(pid) == self.pid]
 
     async def kill(self) -> None:
         """SIGKILL to all of its group, and its end."""

@@ -26,7 +26,7 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Phase:
     """What one fault came to. `posts`: public by the end of it; `recovered_s`: from when it was mended until all was settled,
-    None where that never came."""
+    None where that never came; `shown`: whether the fault broke what it is to break."""
 
     fault: Fault
     times: int
@@ -35,10 +35,11 @@ class Phase:
     recovered_s: float | None
     verdict: Verdict
     note: str | None = None
+    shown: bool = True
 
     @property
     def good(self) -> bool:
-        return self.verdict.good and self.recovered_s is not None
+        return self.verdict.good and self.recovered_s is not None and self.shown
 
     def cells(self) -> list[str]:
         found = self.verdict
@@ -48,7 +49,7 @@ class Phase:
         return [
             *(self.fault.name, str(self.times), str(self.kills), f"{self.posts:,}", recovered),
             *map(str, numbers),
-            "survived" if self.good else "FAILED",
+            "survived" if self.good else "FAILED" if self.shown else "nothing shown",
         ]
 
 

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing, by hand: `python -m tests.fuzz.judging` (docs/judgement.md says how)."""
+"""Fuzzing of the classifier and of every parser, a short run of it among the tests and as long as you like by `make fuzz`."""

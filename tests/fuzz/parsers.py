@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import random
 import time
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-import msgspec
 import zstandard
+from structlog.testing import capture_logs
 
+from monitor import metrics
 from monitor.api import websub
 from monitor.collectors import feed_parse
 from monitor.collectors.base import SourceError
 from monitor.collectors.bluesky_frames import read as read_frame
 from monitor.collectors.bluesky_zstd import FrameError, Unpacker
 from monitor.collectors.html import html_to_text
-from monitor.collectors.mastodon_statuses import message_of, status_of
+from monitor.collectors.http import _Unpacker as HttpUnpacker
+from monitor.collectors.mastodon_statuses import BrokenError, EventReader, message_of, status_of
 from monitor.collectors.pubmed_articles import read_articles
-from monitor.collectors.waits import wait_of
 from monitor.collectors.xml_tree import XmlError
 from monitor.collectors.xml_tree import parse as parse_xml
 from monitor.post_files import read_posts
@@ -34,8 +37,11 @@ from monitor.store.filters import FilterError, make_cursor, parse_cursor, parse_
 from monitor.topic import TopicError, load_topic
 from monitor.topic.errors import parse_yaml
 from monitor.topic.register import parse_register
+from monitor.waits import wait_of
 from monitor.words import Post, decode_post, encode
 from tests.fuzz.mutate import mutated
+from tests.fuzz.operators import OPERATORS
+from tests.fuzz.parser import Parser
 from tests.standins.chat_server import answer, claim
 from tests.standins.jetstream import commit, train
 from tests.standins.pubmed_server import Paper
@@ -45,14 +51,6 @@ from workers.openai.client import Client, NoAnswer
 
 LONGEST_S = 2.0
 TEXT = "Our exosomes are FDA approved. They raise collagen by 300%!"
-
-
-class Parser(msgspec.Struct, frozen=True):
-    """One parser: what it is given in good order, what takes it, and by which errors that may refuse."""
-
-    samples: tuple[bytes, ...]
-    parse: Callable[[bytes], object]
-    errors: tuple[type[Exception], ...] = ()
 
 
 def _feed(body: bytes) -> object:
@@ -143,6 +141,27 @@ def _toot(body: bytes) -> object:
     return status_of(raw, "one.test", "m")
 
 
+def _events(body: bytes) -> object:
+    reader, pieces = EventReader(), (body[:7], body[7:])
+    return [event for piece in pieces for event in reader.feed(piece)]
+
+
+def _body(encoding: str) -> Callable[[bytes], object]:
+    def unpack(body: bytes) -> object:
+        unpacker = HttpUnpacker(encoding, "http://clinic.test/feed")
+        found = unpacker.feed(body, 10_000)
+        assert len(found) <= 10_000
+        unpacker.finish()
+        return found
+
+    return unpack
+
+
+def _shared(body: bytes) -> object:
+    with capture_logs():  # one line for each that cannot be read
+        return metrics.render(metrics._read([body]))
+
+
 def _frames() -> tuple[bytes, ...]:
     events = [commit("did:plc:abc234567890abc234567890", "3kabc", "my serum", createdAt="2026-11-22T12:00:00Z", langs=["en"])]
     events.append(commit("did:plc:abc234567890abc234567890", "3kabc", operation="delete"))
@@ -212,6 +231,8 @@ COMPLETION = json.dumps(
     {"choices": [{"message": {"content": "{}"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 10, "completion_tokens": 2}}
 ).encode()
 
+SNAPSHOT = {"role": "work", "process": "w1", "series": [["exowatch_mentions_total", {"platform": "forum"}, 3.0]]}
+
 PARSERS: dict[str, Parser] = {
     "feeds": Parser((RSS, ATOM, JSON_FEED), _feed),
     "HTML": Parser((PAGE,), _page),
@@ -248,6 +269,17 @@ PARSERS: dict[str, Parser] = {
     ),
     "the model's server": Parser((COMPLETION,), _completion, (NoAnswer,)),
     "WebSub's signatures": Parser((b"sha256=" + b"0" * 64 + b"\n" + RSS, b"864000\n"), _signature),
+    "Mastodon's events": Parser(
+        (b":thump\n\nevent: update\ndata: " + json.dumps(TOOT).encode() + b"\n\nevent: delete\r\ndata: 114\r\n\r\n",),
+        _events,
+        (BrokenError,),
+    ),
+    "bodies in gzip": Parser(
+        (gzip.compress(RSS), gzip.compress(RSS) + gzip.compress(ATOM) + b"\0\0"), _body("gzip"), (SourceError,)
+    ),
+    "bodies in deflate": Parser((zlib.compress(RSS), zlib.compress(RSS)[2:-4]), _body("deflate"), (SourceError,)),
+    "metrics of other processes": Parser((json.dumps(SNAPSHOT).encode(),), _shared),
+    **OPERATORS,
 }
 
 

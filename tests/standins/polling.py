@@ -15,6 +15,11 @@ async def poll(collector: Collector, cursor: str | None = None) -> list[Batch]:
     return batches
 
 
+def ids_of(batches: list[Batch]) -> list[str]:
+    """The platform's ids of the posts, in the order in which they came."""
+    return [post.id for batch in batches for post in batch.posts]
+
+
 async def heard(collector: Collector, cursor: str | None = None) -> tuple[list[Post], str]:
     """The posts of one poll, and the cursor after it."""
     batches = await poll(collector, cursor)

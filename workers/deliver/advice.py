@@ -15,7 +15,7 @@ _HTTP = {
     410: "the receiver wants no more, and the endpoint is disabled: take it out, or mend the receiver and test again",
     413: "the receiver takes no body of 20 kB: raise its limit",
     415: 'the receiver does not take this content type: see `format` ("standard" is application/json)',
-    429: "the receiver is given too much at a time: set a `rate`",
+    429: "the receiver is given too much at a time: set a `rate` (with a Retry-After it is sent nothing until then)",
 }
 _CLASSES = {
     1: "it answered with no final status",

@@ -17,6 +17,8 @@ import msgspec
 from monitor.settings.endpoint import Endpoint
 from workers.deliver.schedule import Answer
 
+# Services that have no address: they speak to the machine that exowatch runs on, or to whoever sits at it.
+LOCAL = frozenset(("blink1", "dbus", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"))
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _LONGEST_LINE = 1 << 20
@@ -30,6 +32,14 @@ class _Result(msgspec.Struct, frozen=True):
     answer: str | None = None
     retry_after: str | None = None
     last: bool = False
+
+
+def url_problem(endpoint: Endpoint) -> str | None:
+    """Why nothing may be sent to this address, in words for the operator; None where it may, or only a try can say."""
+    service = endpoint.url.partition(":")[0].lower()
+    if service in LOCAL and not endpoint.allow_private:
+        return f"{service}:// speaks to this machine itself: set allow_private = true if that is meant"
+    return None
 
 
 class Apprise:
@@ -46,6 +56,8 @@ class Apprise:
         """Sends the event once, as a message for people. Never raises for what the other side does."""
         if find_spec("apprise") is None:
             return Answer(ms=0, error='kind = "apprise" needs the package apprise: install exowatch from its lock file again')
+        if (problem := url_problem(self._endpoint)) is not None:
+            return Answer(ms=0, error=problem)
         async with self._turn:
             if self._retiring is not None:
                 self._retiring.cancel()

@@ -27,11 +27,14 @@ import requests
 import requests.adapters
 
 from monitor.addresses import is_public
-from workers.deliver.message import Room, compose
+from workers.deliver.as_sent import AsSent
+from workers.deliver.message import compose
 
 MAX_ANSWER = 65_536  # bytes read of an answer
 KEPT_ANSWER = 1_024
 MEMORY = 1 << 30  # bytes of address space
+# Of Python's audit events: the log of this machine, and programs that are started.
+_OTHER_WAYS = ("syslog.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "pty.")
 BODY_WITHIN_S = 2.0  # once the status is here, for the rest of an answer
 
 
@@ -84,22 +87,16 @@ def send(task: Task) -> Result:
     try:
         service = apprise.Apprise.instantiate(task.url, asset=asset, suppress_exceptions=True)
         if service is None:
-            return Result(False, error="the url is no address of a service that Apprise knows; see its documentation")
-        message = compose(task.event, _room(service))
-        sending = apprise.Apprise(asset=asset)
-        sending.add(service)
-        taken = bool(sending.notify(body=message.body, title=message.title, body_format=apprise.NotifyFormat.TEXT))
+            return Result(
+                False, error=_seen.error or "the url is no address of a service that Apprise knows; see its documentation"
+            )
+        sending = AsSent(service, asset)
+        message = compose(task.event, sending.room())
+        taken = sending.send(message.title, message.body)
     except Exception as error:  # a service's own fault must be this attempt's, and its text may hold the address
         return Result(False, _seen.status, _seen.error or f"Apprise failed ({type(error).__name__})", _seen.answer)
     reason = None if taken else _seen.error or _in_words(_seen.status)
     return Result(taken, _seen.status, reason, _seen.answer, _seen.retry_after)
-
-
-def _room(service: Any) -> Room:
-    title, body = int(service.title_maxlen), int(service.body_maxlen)
-    if service.overflow_amalgamate_title:
-        title = 0
-    return Room(title=max(0, title), body=body, lines=max(0, int(service.body_max_line_count)))
 
 
 def _in_words(status: int | None) -> str:
@@ -111,8 +108,12 @@ def _in_words(status: int | None) -> str:
 
 
 def _guard(event: str, arguments: tuple[Any, ...]) -> None:
-    """Python calls this for every connection before it is made, with the address that was resolved."""
-    if event not in ("socket.connect", "socket.sendto", "socket.sendmsg") or _seen.allow_private:
+    """Python calls this for every connection before it is made, with the address that was resolved, and for other ways out."""
+    if _seen.allow_private:
+        return
+    if event.startswith(_OTHER_WAYS):
+        _refuse("the service speaks to this machine itself; set allow_private = true if that is meant")
+    if event not in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         return
     address = arguments[1]
     host = address[0] if isinstance(address, tuple) else ""

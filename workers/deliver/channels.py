@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.settings.endpoint import Endpoint
-from workers.deliver import webhook
+from workers.deliver import apprise, webhook
 from workers.deliver.apprise import Apprise
 from workers.deliver.queue import Channel
 from workers.deliver.webhook import TIMEOUT_S, Webhook
@@ -18,4 +18,4 @@ def open_channel(endpoint: Endpoint, *, connections: int, timeout_s: float = TIM
 
 def url_problem(endpoint: Endpoint) -> str | None:
     """Why nothing may be sent to this address, whatever it resolves to; None where it may, or only a try can say."""
-    return webhook.url_problem(endpoint) if endpoint.kind == "webhook" else None
+    return webhook.url_problem(endpoint) if endpoint.kind == "webhook" else apprise.url_problem(endpoint)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from monitor.pause import pause
 from monitor.store import Connection, Database, StoreUnavailable
-from monitor.words import now_ms
+from monitor.times import now_ms
 
 LOOK_EVERY_S = 5.0
 _NOW = text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS bigint)")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 
 from monitor import telemetry
+from monitor.ids import public_id
 from monitor.pause import pause
 from monitor.settings.endpoint import Endpoint
 from monitor.store import Database, StoreUnavailable, digests
-from monitor.words import public_id
 
 log = structlog.get_logger()
 

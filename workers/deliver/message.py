@@ -1,7 +1,8 @@
 """An alert as a message for people: claim, verdict, quote, link and the source of the verdict, in plain text.
 
-Everything that comes from posts is hostile: it mentions nobody (`@everyone`, `<!here>`, `@name`), it is no link and no mark-up.
-The one link to follow is that of the post. Pure.
+Everything that comes from posts is hostile: it mentions nobody (`@everyone`, `<!here>`, `@name`), commands nothing (`/start`) and
+is no link, also where a chat makes links of bare names (`name.example/x`). The links to follow are that of the post and those of
+the sources. Pure.
 """
 
 from __future__ import annotations
@@ -16,18 +17,31 @@ import msgspec
 
 _BREAK = "\u200b"  # a space of no width: nothing to see, and no longer a mention
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
-# What platforms read as a mention, a channel, a link or mark-up: the sign, where anything follows it.
-_SIGNS = re.compile(r"(?<=[@＠])(?=\S)|(?<=<)(?=\S)|(?<=\])(?=\()|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+# What platforms read as a mention, a channel, a command, a link or mark-up: the sign, where anything follows it.
+_SIGNS = re.compile(r"(?<=[@＠#＃])(?=\S)|(?<=<)(?=\S)|(?<=\])(?=\()|(?<=:)(?=//)|(?<=(?<!\w)/)(?=\w)")
+_DOTS = re.compile(r"(?<=[.。．｡])(?=[^\W_])")  # as in a name on the net, which many chats make a link of without any sign
 _URL_SAFE = "/:?#!$&'*+,;=-._~%"
 _SHORT = 60  # characters of a quote that stay, whatever else has to go
 
 
+def units(text: str) -> int:
+    """The length of a text as the strictest of platforms count it: an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def plain_cost(title: str, body: str) -> int:
+    """What a title and a text take where the one stands before the other and their signs are escaped as in HTML."""
+    return units(html.escape(body)) + (units(html.escape(title)) + 4 if title else 0)
+
+
 class Room(msgspec.Struct, frozen=True):
-    """What a platform takes: characters of the title (0: it has none) and of the body, and lines (0: any number)."""
+    """What a platform takes: units of the title (0: it has none and stands before the body) and of the body, and lines (0: any
+    number). `cost` says what a title without a place of its own (else an empty one) and a body take of that of the body."""
 
     title: int = 250
     body: int = 32_768
     lines: int = 0
+    cost: Callable[[str, str], int] = plain_cost
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -39,13 +53,17 @@ class Message(msgspec.Struct, frozen=True):
 
 def compose(event: dict[str, Any], room: Room) -> Message:
     """The message of an event (a webhook's body, read), cut to what a platform takes: the quote first, the link last."""
-    title = _cut(_title(event), room.title or 120)
-    body_room = room.body - (0 if room.title else _cost(title) + 4)  # without a title of its own it stands before the body
-    return Message(title, _fitting(event, max(0, body_room), room.lines))
+    title = _cut_to(_title(event), lambda text: units(html.escape(text)) <= (room.title or 120))
+    return Message(title, _fitting(event, "" if room.title else title, room))
 
 
 def harmless(text: object) -> str:
     """A text from outside on one line, that mentions nobody and links nowhere."""
+    return _DOTS.sub(_BREAK, trusted(text))
+
+
+def trusted(text: object) -> str:
+    """A text of the register's or the configuration's on one line, that mentions nobody; names on the net stay whole."""
     return _SIGNS.sub(_BREAK, " ".join(_CONTROL.sub(" ", str(text)).split()))
 
 
@@ -54,11 +72,11 @@ def link(url: object) -> str:
     return percent(str(url), safe=_URL_SAFE) if isinstance(url, str) and url.startswith(("http://", "https://")) else ""
 
 
-def _fitting(event: dict[str, Any], room: int, lines: int) -> str:
-    """The lines of the body in as much room as there is."""
+def _fitting(event: dict[str, Any], title: str, room: Room) -> str:
+    """The lines of the body in as much room as there is below the title."""
 
     def fits(text: str) -> bool:
-        return _cost(text) <= room and (not lines or text.count("\n") < lines)
+        return (not room.lines or text.count("\n") < room.lines) and room.cost(title, text) <= room.body
 
     quoted = str(_quote(event))
     for sources in (3, 1, 0):
@@ -69,13 +87,8 @@ def _fitting(event: dict[str, Any], room: int, lines: int) -> str:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(_body(event, quoted, middle, sources)) else (low, middle - 1)
         return _body(event, quoted, low, sources)
-    short = "\n".join(_body(event, quoted, min(_SHORT, len(quoted)), 0).splitlines()[: lines or None])
+    short = "\n".join(_body(event, quoted, min(_SHORT, len(quoted)), 0).splitlines()[: room.lines or None])
     return _cut_to(short, fits)
-
-
-def _cost(text: str) -> int:
-    """Characters that a text takes where its signs are escaped."""
-    return len(html.escape(text))
 
 
 def _cut_to(text: str, fits: Callable[[str], bool]) -> str:
@@ -95,7 +108,7 @@ def _title(event: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each kind
     claim, mention = _dict(data.get("claim")), _dict(data.get("mention"))
     verdict = harmless(_dict(data.get("occurrence")).get("verdict") or claim.get("verdict") or "")
     where = f" on {harmless(mention['platform'])}" if mention.get("platform") else ""
-    name = harmless(_dict(data.get("source") or data.get("endpoint")).get("name", ""))
+    name = trusted(_dict(data.get("source") or data.get("endpoint")).get("name", ""))
     match kind:
         case "claim.new":
             return f"New {verdict} claim{where}"
@@ -158,7 +171,7 @@ def _verdict(ruled: dict[str, Any]) -> str:
 
 
 def _sources(evidence: Sequence[Any], most: int) -> list[str]:
-    shown = [f"Source: {harmless(_dict(one).get('citation'))} {link(_dict(one).get('url'))}".rstrip() for one in evidence[:most]]
+    shown = [f"Source: {trusted(_dict(one).get('citation'))} {link(_dict(one).get('url'))}".rstrip() for one in evidence[:most]]
     more = len(evidence) - len(shown)
     return [*shown, f"Sources: {more} more"] if more > 0 and most else shown
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 
-from monitor.settings.timing import Rate
+from monitor.settings.endpoint import Endpoint
+from monitor.settings.timing import GENTLY, Rate
+
+
+def rate_of(endpoint: Endpoint) -> Rate | None:
+    """How fast an endpoint may be sent to; None: as fast as it takes them."""
+    return endpoint.rate or (GENTLY if endpoint.kind == "apprise" else None)
 
 
 def allowed(rate: Rate, spent_until: float, now: int) -> int:

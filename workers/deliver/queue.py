@@ -12,20 +12,23 @@ from typing import Protocol
 
 import msgspec
 import structlog
-from prometheus_client import Counter
 
-from monitor import telemetry, tracing
+from monitor import tracing
 from monitor.events import Event, Form, load_events
+from monitor.ids import public_id
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Deliveries
-from monitor.settings.timing import GENTLY, quiet_until
+from monitor.settings.timing import quiet_until
 from monitor.store import Connection, Database, StoreUnavailable, deliveries, endpoints
 from monitor.store.deliveries import Due, Tried
 from monitor.store.outbox import AlertDraft, raise_alerts
 from monitor.store.recipients import recipients
+from monitor.times import rfc3339
 from monitor.watchdog import Pulse
-from monitor.words import EndpointStatus, public_id, rfc3339
+from monitor.words import EndpointStatus
 from workers.deliver import pace, schedule
+from workers.deliver.lines import Lines
+from workers.deliver.logbook import Logbook
 from workers.deliver.schedule import Answer, Outcome
 
 log = structlog.get_logger()
@@ -77,6 +80,7 @@ class Queue:
         channel: Channel,
         *,
         others: Sequence[Endpoint],
+        tried: Callable[[str], None] = lambda _: None,
         clock: Callable[[], int],
         jitter: Callable[[], float],
         disable_after_s: float = Deliveries().disable_after,
@@ -86,20 +90,21 @@ class Queue:
         self._endpoint = endpoint
         self._channel = channel
         self._others = others  # those that are told when this one is disabled
+        self._tried = tried  # told this endpoint's name when attempts are written down
         self._clock = clock
         self._jitter = jitter
         self._disable_after_ms = round(disable_after_s * 1000)
         self._form = Form(cloudevents=endpoint.format == "cloudevents", thin=endpoint.thin)
-        self._rate = endpoint.rate or (GENTLY if endpoint.kind == "apprise" else None)
+        self._rate = pace.rate_of(endpoint)
         self._free_ms = 0  # with a rate: before then nothing may go out
+        self._held_ms = 0  # as the record has it: before then the receiver wants nothing
         self._look = asyncio.Event()
-        self._flying: set[asyncio.Task[None]] = set()
-        self._most = lines
-        self._lines = asyncio.Semaphore(lines)
+        self._lines = Lines(lines, self._attempt, self._look_soon)
         self._quick = False
         self._landed: list[Landed] = []
+        self._back: list[Due] = []  # taken, and not to be sent now
         self._database_away = False
-        self._counters: dict[tuple[Counter | str, ...], Counter] = {}
+        self._logbook = Logbook(endpoint.name, clock)
         self._log = log.bind(endpoint=endpoint.name)
 
     def wake(self) -> None:
@@ -119,37 +124,36 @@ class Queue:
                             await self._look.wait()
                     except TimeoutError:
                         pass
-            if self._flying:
-                await asyncio.wait(self._flying, timeout=grace_s)
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._lines.idle()
+            except TimeoutError:
+                pass
         finally:
-            late = tuple(self._flying)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            self._back += self._lines.take_back()
+            await self._lines.cancel()
             await self._write_down_the_last()
 
     async def flush(self) -> int:
         """Sends all that is due now and waits until it is written down; how many attempts were made. Raises StoreUnavailable."""
         attempts = 0
-        while taken := (await self._exchange(self._most))[0]:
-            attempts += len(taken)
-            events = await self._events(taken)
-            await asyncio.gather(*(self._attempt(due, events.get(due.alert_id)) for due in taken))
+        while taken := (await self._exchange(self._lines.most))[0]:
+            self._hand_over(taken, await self._events(taken))
+            await self._lines.idle()
+            attempts += len(taken) - len(self._back)
         return attempts
 
     async def _step(self) -> float:
         """Writes down what has landed and starts what is due, as far as there is room; the seconds until the next look."""
-        room = max(0, (AHEAD if self._quick and self._most > 1 else self._most) - len(self._flying))
+        room = max(0, (AHEAD if self._quick and self._lines.most > 1 else self._lines.most) - self._lines.in_hand)
         try:
             due_ms = await self._next_due()
             held_ms = self._held_until()
             if held_ms is not None:
                 room, due_ms = 0, None if due_ms is None else max(due_ms, held_ms)
-            if self._landed or (room and due_ms is not None and due_ms <= self._clock()):
+            if self._landed or self._back or (room and due_ms is not None and due_ms <= self._clock()):
                 taken, due_ms = await self._exchange(room)
-                events = await self._events(taken)
-                for due in taken:
-                    self._start(due, events.get(due.alert_id))
+                self._hand_over(taken, await self._events(taken))
         except StoreUnavailable as error:
             if not self._database_away:
                 self._log.warning("waiting for the database", error=str(error))
@@ -159,6 +163,7 @@ class Queue:
             self._log.error("looking for deliveries failed", exc_info=error)
             # What cannot be written down must not stop the queue for ever: when its lease is over it is due again.
             self._landed = [one for one in self._landed if one.due.lease_until > self._clock()]
+            self._back = [due for due in self._back if due.lease_until > self._clock()]
             return TROUBLE_S
         if self._database_away:
             self._log.info("the database is back")
@@ -167,14 +172,16 @@ class Queue:
         return POLL_S if wait_ms is None or wait_ms <= 0 else min(POLL_S, wait_ms / 1000)
 
     async def _next_due(self) -> int | None:
-        if self._landed:
+        if self._landed or self._back:
             return None  # there is something to write anyway, and that transaction looks too
         async with self._database.read() as connection:
+            if self._held_ms > self._clock():
+                self._held_ms = (await endpoints.standing(connection, self._endpoint.name)).held_until_ms
             return await deliveries.next_due(connection, self._endpoint.name)
 
     async def _exchange(self, room: int) -> tuple[list[Due], int | None]:
         """In one transaction: writes down what has landed, takes up to `room` of what is due, and says when the next is."""
-        landed, name = self._landed[:], self._endpoint.name
+        landed, back, name = self._landed[:], self._back[:], self._endpoint.name
         taken: list[Due] = []
         async with self._database.write() as connection:
             for delivered, group in itertools.groupby(landed, key=lambda one: one.delivered):
@@ -183,7 +190,10 @@ class Queue:
                 else:
                     for one in group:
                         await self._settle_failed(connection, one)
-            if await endpoints.is_disabled(connection, name):
+            await deliveries.give_back(connection, back, self._clock())
+            standing = await endpoints.standing(connection, name)
+            self._held_ms = standing.held_until_ms
+            if standing.disabled:
                 buried = await deliveries.bury(connection, name)
                 if buried:
                     self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
@@ -191,17 +201,26 @@ class Queue:
                 taken = await self._take(connection, room)
             due_ms = await deliveries.next_due(connection, name)
         # Only now that it is committed: what could not be written down is still there to be written next time.
-        del self._landed[: len(landed)]
+        del self._landed[: len(landed)], self._back[: len(back)]
+        if landed:
+            self._tried(name)
+        if self._is_held():  # by another sender, perhaps: what is in hand here must not go out either
+            self._back += self._lines.take_back()
         held_ms = self._held_until()
         return taken, due_ms if due_ms is None or held_ms is None else max(due_ms, held_ms)
 
     def _held_until(self) -> int | None:
-        """When something may be sent again (ms), where quiet hours or the rate forbid it now."""
+        """When something may be sent again (ms), where quiet hours, the rate or the receiver's own word forbid it now."""
         now = self._clock()
-        quiet_ms = quiet_until(self._endpoint.quiet, now)
-        if quiet_ms is None and self._free_ms <= now:
-            return None
-        return max(quiet_ms or 0, self._free_ms)
+        until = max(quiet_until(self._endpoint.quiet, now) or 0, self._free_ms, self._asked_until())
+        return until if until > now else None
+
+    def _asked_until(self) -> int:
+        """Until when the receiver asked to be left alone (ms): as the record has it, and as it said since."""
+        return max(self._held_ms, *(one.result.hold_ms for one in self._landed), 0)
+
+    def _is_held(self) -> bool:
+        return self._asked_until() > self._clock()
 
     async def _take(self, connection: Connection, room: int) -> list[Due]:
         """Up to `room` of what is due, and no more than the endpoint's rate has left."""
@@ -226,7 +245,9 @@ class Queue:
         name, tried = self._endpoint.name, one.tried
         reason = tried.error or "" if tried.status == schedule.GONE else None
         if reason is None:
-            since = await endpoints.failed(connection, name, tried.error or "", tried.at_ms)
+            hold_ms = one.result.hold_ms
+            asked = f", and asked to be left alone until {rfc3339(hold_ms)}" if hold_ms else ""
+            since = await endpoints.failed(connection, name, (tried.error or "") + asked, tried.at_ms, hold_ms)
             if since is not None and tried.at_ms - since >= self._disable_after_ms:
                 reason = f"nothing has arrived there since {rfc3339(since)}; at last: {tried.error}"
         newly_disabled = reason is not None and await endpoints.disable(connection, name, reason)
@@ -249,23 +270,23 @@ class Queue:
             self._log.warning("events could not be read together", error=f"{type(error).__name__}: {error}")
             return {}
 
-    def _start(self, due: Due, event: Event | None) -> None:
-        task = asyncio.create_task(self._attempt(due, event))
-        self._flying.add(task)
-        task.add_done_callback(self._flying.discard)
-        task.add_done_callback(lambda _: self._look_soon())  # to write it down; and perhaps the claim's next is free to go
+    def _hand_over(self, taken: Sequence[Due], events: dict[int, Event]) -> None:
+        if self._is_held():  # since they were taken
+            self._back += taken
+        else:
+            self._lines.add((due, events.get(due.alert_id)) for due in taken)
 
     def _look_soon(self) -> None:
-        if not self._flying or len(self._landed) >= GATHER:
+        """After an attempt: to write it down; and perhaps the claim's next is free to go."""
+        if not self._lines.in_hand or len(self._landed) >= GATHER:
             self._look.set()
         elif len(self._landed) == 1:
             asyncio.get_running_loop().call_later(GATHER_S, self._look.set)
 
     async def _attempt(self, due: Due, event: Event | None) -> None:
-        """One attempt, when a line is free. One that waited for so long that its lease could run out meanwhile is not made."""
-        async with self._lines:
-            if due.lease_until - self._clock() >= LEASE_MS // 2:
-                await self._attempt_now(due, event)
+        """One attempt. One that waited for so long that its lease could run out meanwhile is not made."""
+        if due.lease_until - self._clock() >= LEASE_MS // 2:
+            await self._attempt_now(due, event)
 
     async def _attempt_now(self, due: Due, event: Event | None) -> None:
         """One attempt. Where the record cannot be read nothing is sent: the lease runs out and the delivery is due again."""
@@ -288,17 +309,13 @@ class Queue:
         tried = Tried(at_ms=at_ms, ms=answer.ms, status=answer.status, error=answer.error, answer=answer.text)
         self._quick = answer.status is not None and answer.ms <= QUICK_MS
         self._landed.append(Landed(due=due, tried=tried, result=result))
-        self._tell(due, event, answer, result)
-
-    def _counter(self, metric: Counter, *labels: str) -> Counter:
-        """This endpoint's series of a metric, looked up once."""
-        key: tuple[Counter | str, ...] = (metric, *labels)
-        if key not in self._counters:
-            self._counters[key] = metric.labels(self._endpoint.name, *labels)
-        return self._counters[key]
+        if result.hold_ms:
+            self._back += self._lines.take_back()
+            self._look.set()
+        self._logbook(due, event, answer, result)
 
     async def _write_down_the_last(self) -> None:
-        if not self._landed:
+        if not self._landed and not self._back:
             return
         try:
             await self._exchange(0)
@@ -313,31 +330,3 @@ class Queue:
             recipients=recipients(self._others, "endpoint.disabled", None, None),
             subject={"endpoint": msgspec.to_builtins(status)},
         )
-
-    def _tell(self, due: Due, event: Event | None, answer: Answer, result: Outcome) -> None:
-        """Log and metrics of one attempt. Names and ids only: an address can hold a secret."""
-        told = {
-            "delivery": public_id("d", due.id),
-            "alert": event.alert.id if event else public_id("a", due.alert_id),
-            "mention": event and event.alert.mention_id,
-            "kind": event and event.alert.kind,
-            "attempt": due.attempts + 1,
-            "status": answer.status,
-            "ms": answer.ms,
-        }
-        outcome = "delivered" if result.state == "delivered" else "dead" if result.state == "dead" else "failed"
-        self._counter(telemetry.delivery_attempts, outcome).inc()
-        if due.tries:
-            telemetry.retried_deliveries.labels(self._endpoint.name).inc()
-        if result.state != "delivered":
-            telemetry.delivery_errors.labels(self._endpoint.name).inc()
-        if result.state == "delivered":
-            self._counter(telemetry.delivered).inc()
-            self._log.info("alert delivered", **told)
-            if event and due.attempts == due.tries:  # not one that was sent again by hand, perhaps days later
-                telemetry.delivery_seconds.observe(max(0, self._clock() - event.created_ms) / 1000)
-        elif result.state == "dead":
-            self._log.error("delivery given up", error=answer.error, **told)
-        else:
-            wait_s = round((result.next_ms - self._clock()) / 1000, 1)
-            self._log.warning("delivery failed, it is tried again", error=answer.error, wait_s=wait_s, **told)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import re
-from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from monitor.waits import wait_of
 from monitor.words import DeliveryState
 
 _S, _MIN, _H = 1_000, 60_000, 3_600_000
 # Waits (ms) after the first attempt, the second, …; an attempt that fails after the last wait was the last.
 WAITS = (5 * _S, 1 * _MIN, 5 * _MIN, 30 * _MIN, 2 * _H, 5 * _H, 10 * _H, 14 * _H, 20 * _H, 24 * _H)
-MAX_RETRY_AFTER = 24 * _H
 GONE = 410
-_ASKS_TO_WAIT = (429, 503)
+# With these a Retry-After speaks for the receiver as a whole: too much is asked of it, or it, or what is behind it, is not there.
+_ASKS_TO_WAIT = (429, 502, 503, 504)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +39,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The delivery's next state, and when it is due (ms) if that is pending."""
+    """The delivery's next state, and when it is due (ms) if that is pending. Until `hold_ms` its endpoint is sent nothing."""
 
     state: DeliveryState
     next_ms: int = 0
+    hold_ms: int = 0
 
 
 def jitter() -> float:
@@ -54,27 +54,19 @@ def jitter() -> float:
 def outcome(answer: Answer, tries: int, now: int, factor: float) -> Outcome:
     """What to do after the attempt that came `tries` others after (0: the first), at `now` (ms).
 
-    429 and 503 may ask for a longer wait with Retry-After, of at most a day; never for a shorter one.
+    429, 502, 503 and 504 may ask with Retry-After for a longer wait, of at most a day, and never for a shorter one. The endpoint
+    is then sent nothing else for as long.
     """
     if answer.delivered:
         return Outcome(state="delivered")
+    hold = _asked_ms(answer.retry_after, now) if answer.status in _ASKS_TO_WAIT else 0
+    hold_ms = now + hold if hold else 0
     if answer.status == GONE or tries >= len(WAITS):
-        return Outcome(state="dead")
-    wait = round(WAITS[tries] * factor)
-    if answer.status in _ASKS_TO_WAIT:
-        wait = max(wait, min(retry_after_ms(answer.retry_after, now), MAX_RETRY_AFTER))
-    return Outcome(state="pending", next_ms=now + wait)
+        return Outcome(state="dead", hold_ms=hold_ms)
+    return Outcome(state="pending", next_ms=max(now + round(WAITS[tries] * factor), hold_ms), hold_ms=hold_ms)
 
 
-def retry_after_ms(header: str | None, now: int) -> int:
-    """Milliseconds from `now` that a Retry-After asks for, as seconds or as an HTTP date; 0 where it asks for nothing."""
-    header = (header or "").strip()
-    if re.fullmatch(r"[0-9]{1,10}", header):
-        return int(header) * 1000
-    try:
-        moment = parsedate_to_datetime(header)
-        if moment.tzinfo is None:  # RFC 2822's "-0000"; HTTP dates are in GMT
-            moment = moment.replace(tzinfo=dt.UTC)
-        return max(0, round(moment.timestamp() * 1000) - now)
-    except (ValueError, OverflowError):
-        return 0
+def _asked_ms(header: str | None, now: int) -> int:
+    """Milliseconds from `now` that a Retry-After asks for; 0 where it asks for nothing."""
+    asked_s = wait_of(header or "", now=dt.datetime.fromtimestamp(now / 1000, dt.UTC))
+    return round((asked_s or 0) * 1000)

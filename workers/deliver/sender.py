@@ -15,11 +15,13 @@ from monitor.pause import pause
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.model import Deliveries
 from monitor.store import Database, StoreUnavailable, digests, endpoints
+from monitor.stream import Stream
 from workers.deliver import digest, tidy
 from workers.deliver.channels import open_channel, url_problem
 from workers.deliver.clock import DatabaseClock
 from workers.deliver.queue import IN_FLIGHT, TROUBLE_S, Queue
 from workers.deliver.schedule import jitter as random_jitter
+from workers.deliver.telling import Telling
 from workers.deliver.webhook import TIMEOUT_S
 
 log = structlog.get_logger()
@@ -32,7 +34,7 @@ class Sender:
 
     `clock` gives the present in ms; all waiting is reckoned by it, so that a test can let days pass (None: the database's clock).
     `jitter` gives the factor (0.9 to 1.1) by which a wait is longer or shorter. `keep`: how long the log is kept, and how long an
-    endpoint may fail.
+    endpoint may fail. Through `stream` open pages are told of attempts.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Sender:
         timeout_s: float = TIMEOUT_S,
         grace_s: float = GRACE_S,
         keep: Deliveries | None = None,
+        stream: Stream | None = None,
     ) -> None:
         self._database = database
         self._configured = configured
@@ -55,6 +58,7 @@ class Sender:
         self._timeout_s = timeout_s
         self._grace_s = grace_s
         self._keep = keep or Deliveries()
+        self._telling = Telling(stream)
         self._queues: list[Queue] = []
 
     def wake(self) -> None:
@@ -73,6 +77,7 @@ class Sender:
                 group.create_task(digest.keep_raising(self._database, self._configured, self._clock, stop, self.wake))
             group.create_task(tidy.keep_tidy(self._database, self._keep.retain, self._clock, stop))
             group.create_task(self._time.keep(stop))
+            group.create_task(self._telling.run(stop))
             group.create_task(self._wake_at(stop))
 
     async def flush(self) -> int:
@@ -93,6 +98,7 @@ class Sender:
                 endpoint,
                 channel,
                 others=[other for other in self._configured if other is not endpoint],
+                tried=self._telling.tried,
                 clock=self._clock,
                 jitter=self._jitter,
                 disable_after_s=self._keep.disable_after,
@@ -134,3 +140,4 @@ class Sender:
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self.wake()
+        self._telling.close()

@@ -17,15 +17,18 @@ BETWEEN_S = 0.05  # other writers come first
 
 
 async def forget_old(database: Database, retain_s: float, now: int, stop: asyncio.Event) -> int:
-    """Removes what was made more than `retain_s` before `now` (ms) and is not pending; how many. Raises StoreUnavailable."""
+    """Forgets what was made more than `retain_s` before `now` (ms) and is not pending; how many. Raises StoreUnavailable."""
     before_ms, forgotten = now - round(retain_s * 1000), 0
-    while not stop.is_set():
-        async with database.write() as connection:
-            step = await delivery_log.forget_some(connection, before_ms)
-        forgotten += step
-        if step < delivery_log.STEP:
-            break
-        await pause(stop, BETWEEN_S)
+    after: int | None = 0
+    while after is not None and not stop.is_set():
+        async with database.read() as connection:
+            old = await delivery_log.find_old(connection, before_ms, after)
+        if old.spent or old.kept:
+            async with database.write() as connection:
+                forgotten += await delivery_log.forget(connection, old)
+        after = old.last
+        if after is not None:
+            await pause(stop, BETWEEN_S)
     return forgotten
 
 

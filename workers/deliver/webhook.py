@@ -176,6 +176,8 @@ def _status_error(status: int) -> str | None:
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:
     """The first kilobyte of an answer. What is longer than `MAX_ANSWER` is not read on: its connection is closed."""
+    if response.content.at_eof():
+        return ""
     kept, read = b"", 0
     try:
         async for chunk in response.content.iter_any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Coroutine, Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,8 +13,7 @@ import msgspec
 
 from monitor import __version__, net
 from monitor.settings import Classifier
-from monitor.words import now_ms
-from workers.deliver.schedule import retry_after_ms
+from monitor.waits import wait_of
 
 MAX_OUTPUT = 4_096  # tokens: forty claims at their longest
 MAX_BODY = 1024 * 1024  # bytes of an answer
@@ -24,7 +23,6 @@ _KEEPALIVE_S = 4.0  # below the five seconds after which common servers close an
 Reason = Literal[
     "timeout", "unreachable", "busy", "server_error", "rejected", "refused", "invalid", "cap", "cap_unknown", "resting"
 ]
-REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -237,7 +235,7 @@ class Client:
     def _failure(self, status: int, headers: Mapping[str, str]) -> NoAnswer:
         """What a status other than 200 means. The server's own words are left out: they may hold the post's, or the key."""
         if status == 429 or status >= 500:
-            wait = retry_after_ms(headers.get("retry-after"), now_ms()) / 1000
+            wait = wait_of(headers.get("retry-after", "")) or 0.0
             if status == 429:
                 return NoAnswer("busy", f"{self.where} wants fewer requests, or its quota is used up (429)", retry_after_s=wait)
             return NoAnswer("server_error", f"{self.where} has trouble of its own ({status})", retry_after_s=wait)

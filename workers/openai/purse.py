@@ -11,7 +11,7 @@ import msgspec
 from monitor.settings import Classifier
 from monitor.store import Database, StoreUnavailable, spending
 from monitor.store.spending import Unit
-from monitor.words import now_ms
+from monitor.times import now_ms
 from workers.openai.client import NoAnswer, Tokens
 
 _NANO = 10**9

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from monitor.api.pages import alerts, claims, evidence, login, mentions, today, watch
+from monitor.api.pages import alerts, claims, evidence, login, mentions, past, today, watch
 from monitor.api.pages.login import offer_login, wants_page
 from monitor.api.pages.render import page
 
@@ -42,7 +42,8 @@ ROUTES = [
 
 def prepare(app: web.Application) -> None:
     """What the pages keep in the application."""
-    app[today.PAST] = today.Past()
+    app[past.PAST] = past.Past()
+    app.cleanup_ctx.append(past.keep_past)
 
 
 class _Said(msgspec.Struct):

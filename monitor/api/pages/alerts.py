@@ -2,64 +2,63 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from aiohttp import web
 
 from monitor.api.access import needs
 from monitor.api.pages import forms
 from monitor.api.pages.looking import PERIODS, Choice, choice, looking
-from monitor.api.pages.render import page
+from monitor.api.pages.render import count, page
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import name_in_path
+from monitor.ids import stored_id
 from monitor.store import claims, inbox, mentions
-from monitor.store.filters import FILTER_NAMES
-from monitor.store.inbox import HANDLINGS, STATES, InboxError
+from monitor.store.filters import CHOICES, NOBODY, STATES
+from monitor.store.inbox import HANDLINGS, InboxError
 from monitor.stream import Signal
-from monitor.words import CLAIM_TYPES, AlertKind, Page, stored_id
+from monitor.words import CLAIM_TYPES, Page
 
-KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 SHOWN = 40
 
 
 async def get_alerts(request: web.Request) -> web.Response:
     """The alerts that are asked for, the open ones where nothing is said of their state, newest first."""
-    asked = looking(request, FILTER_NAMES, {"state": (*STATES, "all"), "kind": KINDS, "assignee": ()}, limit=SHOWN)
-    states = asked.mine.get("state", ["open"])
-    hands = ["" if name == "nobody" else name for name in asked.mine.get("assignee", [])]
+    usual = {"state": ["open"]}
+    asked = looking(request, limit=SHOWN, of="alerts", unsaid=usual)
     async with request.app[PARTS].database.read() as connection:
         found: Page[inbox.Task] = Page(items=[], next=None)
         if asked.wrong is None:
-            chosen = () if "all" in states else tuple(states)
-            kinds = asked.mine.get("kind", [])
-            found = await inbox.page(connection, asked.filters, kinds=kinds, states=chosen, assignees=hands)
+            found = await inbox.page(connection, asked.filters)
         of_claims = await claims.load(connection, [one.claim_id for one in found.items if one.claim_id])
         numbers = [stored_id("m", one.mention_id) for one in found.items if one.mention_id]
         of_mentions = await mentions.load(connection, [number for number in numbers if number is not None])
         number_open = await inbox.count_open(connection)
         people = await inbox.people(connection)
     you = forms.reader(request)
-    names = dict.fromkeys(["nobody", *([you] if you else []), *people, *asked.given.get("assignee", [])])
+    names = dict.fromkeys([NOBODY, *([you] if you else []), *people, *asked.given.get("assignee", [])])
     return page(
         request,
         "alerts.html",
         400 if asked.wrong else 200,
         asked=asked,
         found=found,
-        states=states,
+        states=asked.given.get("state", usual["state"]),
         claims={one.id: one for one in of_claims},
         mentions={one.id: one for one in of_mentions},
-        number_open=number_open,
+        open_in_all=None if asked.narrowed or asked.later or asked.wrong else _in_all(number_open),
         people=people,
         choices=[
-            Choice("state", "State", {"open": "open", "done": "done", "all": "all"}),
-            Choice("kind", "Kind", {kind: kind for kind in KINDS}),
+            Choice("state", "State", {state: state for state in STATES["alerts"]}),
+            Choice("kind", "Kind", {kind: kind for kind in CHOICES["kind"]}),
             choice("type", CLAIM_TYPES),
             Choice("assignee", "Assigned to", {name: name for name in names}),
         ],
         periods=PERIODS,
     )
+
+
+def _in_all(number: int) -> str:
+    return f"{count(number, 'open alert')}{' or more' if number >= inbox.MAX_COUNTED else ''}, newest first."
 
 
 @needs("review")
@@ -87,6 +86,8 @@ async def post_alert(request: web.Request) -> web.Response:
         raise Problem(400, str(error)) from None
     if task is None:
         raise Problem(404, "there is no alert with this id")
+    signals = [Signal(kind="handled", id=task.id)]  # other open pages look again
     if task.claim_id is not None:
-        await request.app[PARTS].stream.signal(Signal(kind="claim", id=task.claim_id))  # other open pages look again
+        signals.append(Signal(kind="claim", id=task.claim_id))
+    await request.app[PARTS].stream.signal(*signals)
     return forms.go(fields.get("next", "/alerts"))

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from monitor.ids import stored_id
 from monitor.store import Connection, mentions, overview
 from monitor.store.detail import Place
-from monitor.words import Mention, Post, stored_id
+from monitor.words import Mention, Post
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,13 +14,13 @@ _GAP = 2
 
 
 def bars(values: Sequence[int], labels: Sequence[str], what: str, height: int = 28, part: Sequence[int] | None = None) -> Markup:
-    """A bar for each value, the highest as high as the drawing; `part` of each, from its foot, is drawn stronger.
+    """A bar for each day of UTC, the highest as high as the drawing; `part` of each, from its foot, is drawn stronger.
 
-    `labels` name the bars and `what` the drawing; `what` stands before its summary in words.
+    `labels` name the days and `what` the drawing; `what` stands before its summary in words.
     """
     most = max(values, default=0)
     drawn = [
-        _bar(place, value, most, height, f"{label}: {value:,}", 0 if part is None else part[place])
+        _bar(place, value, most, height, f"{label} UTC: {value:,}", 0 if part is None else part[place])
         for place, (value, label) in enumerate(zip(values, labels, strict=True))
     ]
     width = max(1, len(values)) * _STEP
@@ -35,7 +35,8 @@ def in_words(values: Sequence[int], labels: Sequence[str], what: str) -> str:
         return f"{what}: none"
     most = max(values)
     highest = labels[list(values).index(most)]
-    return f"{what}: {sum(values):,} in all from {labels[0]} to {labels[-1]}, most on {highest} ({most:,}), last {values[-1]:,}"
+    spread = f"{sum(values):,} in all from {labels[0]} to {labels[-1]}, most on {highest} ({most:,}), last {values[-1]:,}"
+    return f"{what}: {spread}; days of UTC"
 
 
 def _bar(place: int, value: int, most: int, height: int, title: str, part: int) -> Markup:

@@ -14,13 +14,14 @@ from monitor.api.pages.today import COURSE_DAYS, label
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, name_in_path
-from monitor.store import Connection, Filters, claims, detail, inbox, overview
+from monitor.store import Connection, Filters, alerts, case, claims, detail, inbox, overview
 from monitor.store.detail import ClaimDetail
-from monitor.store.filters import CLAIM_FILTER_NAMES, MAX_LIMIT
+from monitor.store.filters import MAX_LIMIT
 from monitor.store.reviewing import Reviewed, ReviewRequest, carry_out, changed_by, warning_of
 from monitor.store.reviews import ACTIONS, ReviewConflictError, ReviewError
 from monitor.stream import Signal
-from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page, now_ms, parse_time, rfc3339
+from monitor.times import now_ms, parse_time, rfc3339
+from monitor.words import CLAIM_STATES, CLAIM_TYPES, STANCES, VERDICTS, Page
 
 PLACES = 15  # occurrences on the page of a claim
 TIMELINE_DAYS = 90
@@ -31,7 +32,7 @@ THESE = "confirm-these"  # of the ticked occurrences that they say it; a review 
 
 async def get_claims(request: web.Request) -> web.Response:
     """The claims that pass the filters, the latest first seen first."""
-    asked = looking(request, CLAIM_FILTER_NAMES)
+    asked = looking(request, of="claims")
     today = overview.day_of(now_ms())
     async with request.app[PARTS].database.read() as connection:
         found = Page(items=[], next=None) if asked.wrong else await claims.page(connection, asked.filters)
@@ -98,20 +99,18 @@ async def get_case(request: web.Request) -> web.Response:
     ask(request, filters=())
     parts = request.app[PARTS]
     async with parts.database.read() as connection:
-        claim = await _found(connection, name_in_path(request, "id"), Filters(limit=MAX_LIMIT))
-        kept = await captures(connection, claim.occurrences.items)
-    entry = parts.register().get(claim.entry)
-    kept_places = [place for place in claim.occurrences.items[::-1] if place.state != "deleted"]
-    told = [place for place in kept_places if place.put_forward]
+        claim = await _found(connection, name_in_path(request, "id"), Filters(limit=1))
+        told = await case.told(connection, claim.id)
+        kept = await captures(connection, [*told.first, *told.newest])
+        raised = await alerts.page(connection, Filters(claim=(claim.id,), limit=MAX_LIMIT))
     return page(
         request,
         "case.html",
         claim=claim,
-        places=told,
-        others=len(kept_places) - len(told),
-        deleted=len(claim.occurrences.items) - len(kept_places),
+        told=told,
         kept=kept,
-        entry=entry,
+        alerts=raised,
+        entry=parts.register().get(claim.entry),
         made=rfc3339(now_ms()),
         by=forms.reader(request),
     )
@@ -163,6 +162,7 @@ async def _claim(
         claim = await _found(connection, name, filters)
         alike = await overview.like(connection, claim, ALIKE)
         texts = await heard(connection, claim.occurrences.items)
+        languages = await overview.languages(connection, [one.first for one in claim.lineage.variants.items])
         merged = await overview.merged_into(connection, claim.id, MERGED)
         warning = await warning_of(connection, was, claim.id, parts.authorities()) if was in merged else None
         open_alerts = await inbox.open_of_claim(connection, claim.id)
@@ -174,6 +174,7 @@ async def _claim(
         claim=claim,
         entry=parts.register().get(claim.entry),
         texts=texts,
+        languages=languages,
         timeline=timeline,
         alike=alike,
         merged=merged,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ SECTIONS = (
 )
 
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+
 def web_address(url: str | None) -> str | None:
     """The address if a browser may be sent there: whatever else a post calls its address is no link."""
     try:
@@ -51,6 +55,16 @@ def short(text: str | None, length: int = 280) -> str:
         return words
     cut = words[:length]
     return (cut.rsplit(" ", 1)[0] if " " in cut[length // 2 :] else cut) + " …"
+
+
+def sure(confidence: float) -> str:
+    """How sure it is, `90% sure`; no reading is wholly so."""
+    return f"{min(99, round(confidence * 100))}% sure"
+
+
+def language_tag(language: str | None) -> str:
+    """A language as HTML names it; `und` where nobody could tell it, or said something that is no language."""
+    return language if language and _LANGUAGE.fullmatch(language) else "und"
 
 
 def when(time: str | None) -> str:
@@ -101,6 +115,8 @@ _templates.filters.update(
     short=short,
     readable=readable,
     when=when,
+    sure=sure,
+    language_tag=language_tag,
     day=day,
     count=count,
     long=long,

@@ -7,6 +7,7 @@ there were. A gap wins over what is covered beside it in the same cell.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal
@@ -14,7 +15,8 @@ from typing import Literal
 import msgspec
 from markupsafe import Markup
 
-from monitor.words import Coverage, parse_time
+from monitor.times import parse_time
+from monitor.words import Coverage
 
 DAYS = 7
 CELLS = DAYS * 24 * 2  # half hours
@@ -29,9 +31,11 @@ _GAP: What = "gap"
 
 
 class Strip(msgspec.Struct, frozen=True, kw_only=True):
-    """A strip, cell by cell. `share` is how much of the time of which anything is known is covered, None where nothing is;
-    `late` the cell in which the last late post came, if it is here."""
+    """A strip, cell by cell from `first` (ms) on. `share` is how much of the time of which anything is known is covered, None
+    where nothing is; `late` the cell in which the last late post came, if it is here: the ledger counts the
+    others and does not know when they came."""
 
+    first: int
     cells: tuple[What, ...]
     share: float | None
     late: int | None
@@ -50,6 +54,7 @@ def strip(found: Coverage, now: int) -> Strip:
     known = _length(covered) + _length(missed)
     late = parse_time(found.last_late) - first if found.last_late else -1
     return Strip(
+        first=first,
         cells=tuple(cells),
         share=_length(covered) / known if known else None,
         late=late // CELL_MS if 0 <= late < CELLS * CELL_MS else None,
@@ -70,7 +75,7 @@ def drawn(of: Strip, name: str, late: int) -> Markup:
     """The strip as SVG, with all of it in words."""
     return Markup(
         '<svg class="strip" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>'
-    ).format(CELLS, _HEIGHT, in_words(of, name, late), Markup("").join(_stretches(of.cells)), _late_mark(of.late))
+    ).format(CELLS, _HEIGHT, in_words(of, name, late), Markup("").join(_stretches(of)), _late_mark(of, late))
 
 
 def in_words(of: Strip, name: str, late: int) -> str:
@@ -80,25 +85,32 @@ def in_words(of: Strip, name: str, late: int) -> str:
     if of.share is not None:
         share = f"{math.floor(of.share * 1_000) / 10:g}%"  # all of it only where nothing is missing
         said = f"{share} covered, {gaps} {'gap' if gaps == 1 else 'gaps'}"
-    return f"{name}, the last {DAYS} days: {said}" + (f", {late:,} late" if late else "")
+    last = f", the last at {_at(of, of.late)} UTC" if of.late is not None else ""
+    return f"{name}, the last {DAYS} days: {said}" + (f", {late:,} late{last}" if late else "")
 
 
-def _stretches(cells: Sequence[What]) -> Iterator[Markup]:
+def _at(of: Strip, cell: int) -> str:
+    """When a cell begins: `22 Nov 14:30`, in UTC."""
+    moment = time.gmtime((of.first + cell * CELL_MS) / 1000)
+    return f"{moment.tm_mday} {time.strftime('%b %H:%M', moment)}"
+
+
+def _stretches(of: Strip) -> Iterator[Markup]:
     place = 0
-    for what, run in groupby(cells):
+    for what, run in groupby(of.cells):
         length = len(list(run))
         if what != "unknown":
-            hours = Markup("<title>{}, {:g} h</title>").format(_SAID[what], length * CELL_MS / 3_600_000)
+            when = Markup("<title>{}, {} to {} UTC</title>").format(_SAID[what], _at(of, place), _at(of, place + length))
             yield Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}">{}</rect>').format(
-                what, place, _LATE_HEIGHT, length, _HEIGHT - _LATE_HEIGHT, hours
+                what, place, _LATE_HEIGHT, length, _HEIGHT - _LATE_HEIGHT, when
             )
         place += length
 
 
-def _late_mark(place: int | None) -> Markup:
-    if place is None:
+def _late_mark(of: Strip, late: int) -> Markup:
+    if of.late is None:
         return Markup("")
     width = 3
-    return Markup('<rect class="late" x="{}" y="0" width="{}" height="{}"><title>late posts came</title></rect>').format(
-        min(place, CELLS - width), width, _LATE_HEIGHT - 1
+    return Markup('<rect class="late" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>').format(
+        min(of.late, CELLS - width), width, _LATE_HEIGHT - 1, f"{late:,} came late, the last at {_at(of, of.late)} UTC"
     )

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from aiohttp import web
 
+from monitor.api.pages.past import PAST, Past
 from monitor.api.pages.render import page
 from monitor.api.parts import PARTS
 from monitor.api.queries import ask
-from monitor.store import Connection, claims, detail, inbox, overview, parse_filters, sources
+from monitor.store import Database, claims, detail, inbox, overview, parse_filters, sources
+from monitor.store.detail import Place
 from monitor.store.overview import DAY_MS, DayCount
-from monitor.words import CLAIM_TYPES, now_ms, rfc3339
+from monitor.times import now_ms, rfc3339
+from monitor.words import CLAIM_TYPES, Claim, SourceStatus
 
-DAYS = 14
 COURSE_DAYS = 30  # of a claim's small chart
 SHOWN = 12  # new claims
 SPREADING_MS = 2 * DAY_MS
 SPREADING_SHOWN = 6
 UNWELL = ("down", "failing", "silent")
-_KEPT_S = 300.0  # how long counts of days that are over are taken from memory
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -32,27 +35,14 @@ class Row(msgspec.Struct, frozen=True):
     new: int  # today
 
 
-class Past:
-    """Counts of the days before today. They change little (an edit, a review, a deletion), so they are read once in a while."""
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest claims, where each was first said, in which language; the sources, and how many alerts wait for somebody."""
 
-    def __init__(self) -> None:
-        self._days: list[DayCount] = []
-        self._read_at = -_KEPT_S
-
-    def forget(self) -> None:
-        """The next one asked for is read."""
-        self._days = []
-
-    async def days(self, connection: Connection, today: int) -> list[DayCount]:
-        """The DAYS - 1 days before today, in order."""
-        fresh = self._days and self._days[-1].day == today - 1 and time.monotonic() - self._read_at < _KEPT_S
-        if not fresh:
-            self._days = await overview.days(connection, today - DAYS + 1, today - 1)
-            self._read_at = time.monotonic()
-        return self._days
-
-
-PAST = web.AppKey("past_days", Past)
+    claims: Sequence[Claim]
+    said: Mapping[str, Place]
+    languages: Mapping[str, str]
+    sources: Sequence[SourceStatus]
+    open_alerts: int
 
 
 async def get_today(request: web.Request) -> web.Response:
@@ -64,24 +54,17 @@ async def get_today(request: web.Request) -> web.Response:
     parts = request.app[PARTS]
     now = now_ms()
     today = overview.day_of(now)
-    wanted = {"verdict": ["unsupported", "contradicted"], "stance": ["asserts", "reports"], "state": ["open", "confirmed"]}
-    async with parts.database.read() as connection:
-        new = (await claims.page(connection, parse_filters(wanted | {"limit": [str(SHOWN)]}))).items
-        said = await detail.first_said(connection, [one.id for one in new])
-        spreading = await overview.spreading(connection, now - SPREADING_MS, SPREADING_SHOWN)
-        spread = [one.claim.id for one in spreading]
-        courses = await overview.courses(connection, spread, today - COURSE_DAYS + 1, today)
-        days = [*await request.app[PAST].days(connection, today), *await overview.days(connection, today, today)]
-        all_sources = await sources.listing(connection)
-        open_alerts = await inbox.count_open(connection)
-        mentions, said_claims = await overview.heard_since(connection, now - DAY_MS)
+    news, (spreading, courses), (days, mentions, said_claims) = await asyncio.gather(
+        _news(parts.database), _spreading(parts.database, now), _counts(parts.database, request.app[PAST], now)
+    )
     return page(
         request,
         "today.html",
-        rows=[(one, said[one.id]) for one in new if one.id in said],
+        rows=[(one, news.said[one.id]) for one in news.claims if one.id in news.said],
+        languages=news.languages,
         mentions=mentions,
         claims=said_claims,
-        new=sum(one.first_seen >= rfc3339(now - DAY_MS) for one in new),
+        new=sum(one.first_seen >= rfc3339(now - DAY_MS) for one in news.claims),
         shown=SHOWN,
         spreading=spreading,
         courses=courses,
@@ -89,10 +72,40 @@ async def get_today(request: web.Request) -> web.Response:
         chart=_chart(days),
         days=days,
         day_names=_labels(days[0].day, days[-1].day),
-        sources=[one for one in all_sources if one.state != "off"],
-        unwell=[one for one in all_sources if one.state in UNWELL],
-        open_alerts=open_alerts,
+        sources=[one for one in news.sources if one.state != "off"],
+        unwell=[one for one in news.sources if one.state in UNWELL],
+        open_alerts=news.open_alerts,
     )
+
+
+# The three are asked at once, each on a connection of its own: to count two days of a busy topic takes as long as all the rest.
+
+
+async def _news(database: Database) -> News:
+    wanted = {"verdict": ["unsupported", "contradicted"], "stance": ["asserts", "reports"], "state": ["open", "confirmed"]}
+    async with database.read() as connection:
+        new = (await claims.page(connection, parse_filters(wanted | {"limit": [str(SHOWN)]}, "claims"))).items
+        said = await detail.first_said(connection, [one.id for one in new])
+        return News(
+            claims=new,
+            said=said,
+            languages=await overview.languages(connection, [place.mention_id for place in said.values()]),
+            sources=await sources.listing(connection),
+            open_alerts=await inbox.count_open(connection),
+        )
+
+
+async def _spreading(database: Database, now: int) -> tuple[list[overview.Spreading], dict[str, list[int]]]:
+    today = overview.day_of(now)
+    async with database.read() as connection:
+        found = await overview.spreading(connection, now - SPREADING_MS, SPREADING_SHOWN)
+        return found, await overview.courses(connection, [one.claim.id for one in found], today - COURSE_DAYS + 1, today)
+
+
+async def _counts(database: Database, past: Past, now: int) -> tuple[list[DayCount], int, int]:
+    async with database.read() as connection:
+        days = await past.days(connection, overview.day_of(now))
+        return days, *await overview.heard_since(connection, now - DAY_MS)
 
 
 def _labels(first: int, last: int) -> list[str]:

@@ -6,6 +6,8 @@ from typing import cast, get_args
 
 from aiohttp import web
 
+from monitor import heartbeats
+from monitor.api.access import caller_of
 from monitor.api.actions import send_again
 from monitor.api.pages import forms
 from monitor.api.pages.looking import PERIODS, Choice, choice, looking
@@ -14,10 +16,12 @@ from monitor.api.pages.strip import CELL_MS, CELLS, strip
 from monitor.api.parts import PARTS
 from monitor.api.problems import Problem
 from monitor.api.queries import ask, name_in_path
+from monitor.ids import stored_id
 from monitor.store import alerts, coverage, deliveries, endpoints, parse_filters, sources
 from monitor.store.delivery_log import Settled, again
-from monitor.stream import Signal
-from monitor.words import DELIVERY_STATES, Delivery, DeliveryState, Page, now_ms, parse_time, stored_id
+from monitor.stream import Signal, StreamError
+from monitor.times import now_ms, parse_time
+from monitor.words import DELIVERY_STATES, Delivery, DeliveryState, Page
 
 SHOWN = 40
 _ORDER = ("down", "failing", "silent", "waiting", "ok", "off")
@@ -33,7 +37,17 @@ async def get_sources(request: web.Request) -> web.Response:
     found.sort(key=lambda one: (_ORDER.index(one.state), one.name))
     since = {one.name: (now - parse_time(one.last_success)) / 1000 for one in found if one.last_success}
     strips = {name: strip(ledger, now) for name, ledger in ledgers.items() if ledger is not None}
-    return page(request, "sources.html", sources=found, since=since, ledgers=ledgers, strips=strips)
+    parts = await _heard_from(request) if "admin" in caller_of(request).scopes else None
+    return page(request, "sources.html", sources=found, since=since, ledgers=ledgers, strips=strips, parts=parts)
+
+
+async def _heard_from(request: web.Request) -> heartbeats.Status | None:
+    """Which parts were heard from; None while Redis does not answer: how the sources are is on record without it."""
+    parts = request.app[PARTS]
+    try:
+        return await heartbeats.status(parts.stream, parts.role)
+    except StreamError:
+        return None
 
 
 async def get_endpoints(request: web.Request) -> web.Response:
@@ -92,6 +106,7 @@ async def post_redeliver_all(request: web.Request) -> web.Response:
     if state not in get_args(Settled) or since not in PERIODS:
         raise Problem(400, f"state is one of {', '.join(get_args(Settled))}, and since one of {', '.join(PERIODS)}")
     queued = await send_again(parts.database, again(name, parse_filters({"since": [since]}), cast(Settled, state)))
+    await parts.stream.signal(Signal(kind="delivery", id=name))
     return forms.go(f"/endpoints?sent={queued}")
 
 
@@ -105,4 +120,5 @@ async def post_redeliver(request: web.Request) -> web.Response:
             delivery = await deliveries.redeliver(connection, number, now_ms())
     if delivery is None:
         raise Problem(404, "there is no delivery with this id")
+    await request.app[PARTS].stream.signal(Signal(kind="delivery", id=delivery.endpoint))  # other open pages look again
     return forms.go(fields.get("next", "/endpoints"))

@@ -1,6 +1,6 @@
-"""The settings of sources: a module a kind. A new kind is one class and one line in `KINDS`.
+"""The settings of sources, a module a kind.
 
-`monitor.collectors` has the other half of the kind: the module that reads it.
+A new kind is one class and one line in `KINDS`. `monitor.collectors` has the other half of the kind: the module that reads it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from monitor.settings.alerting import Filter, refusals
 from monitor.settings.endpoint import Endpoint
 from monitor.settings.timing import quiet_until
 from monitor.store.facts import Facts, Raised
-from monitor.words import Delivery, Occurrence, rfc3339
+from monitor.times import rfc3339
+from monitor.words import Delivery, Occurrence
 
 _ERROR = 200  # characters of a receiver's error that a sentence shows
 
@@ -91,8 +92,8 @@ def _delivery(one: Delivery, facts: Facts, more: str, waits: str = "", alert_id:
     failed = last is not None and one.state != "delivered"
     wrong = f"; the last, at {at(last.at)}: {_what(last.status, last.error)}" if last is not None and failed else ""
     if one.state == "delivered":
-        when = f" at {at(last.at)}" if last is not None else ""
-        said = f"delivered to {one.endpoint}{more}{when}, after {tries}"
+        how = f" at {at(last.at)}, after {tries}" if last is not None else "; the log of its attempts is forgotten"
+        said = f"delivered to {one.endpoint}{more}{how}"
     elif one.state == "dead":
         again = f"`exowatch endpoints redeliver {one.id}` sends it again"
         said = f"the delivery to {one.endpoint}{more} is dead after {tries}{wrong}; {again}"
