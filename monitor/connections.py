@@ -19,16 +19,16 @@ class DaemonError(Exception):
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, own: bool = True) -> AsyncIterator[tuple[Stream, Database]]:
+async def opened(settings: Settings, *, own: bool = True, joined: str | None = None) -> AsyncIterator[tuple[Stream, Database]]:
     """The stream and the migrated database of these settings, with the embedded server where no Redis is configured.
 
     With `own` this process becomes the daemon of `data_dir`; without, it joins a running daemon where there is one, and is it
-    for a moment where there is none. Raises DaemonError.
+    for a moment where there is none. `joined` is the address of that daemon's server, where it is known. Raises DaemonError.
     """
     async with AsyncExitStack() as stack:
         try:
             private_folder(settings.data_dir)
-            url = settings.redis.url or (None if own else connect_running(settings.data_dir))
+            url = settings.redis.url or joined or (None if own else connect_running(settings.data_dir))
             if not url:
                 server = await stack.enter_async_context(EmbeddedRedis(settings.data_dir))
                 url = server.url

@@ -293,7 +293,9 @@ async def run(
     topic = await asyncio.to_thread(load_topic, settings.topic_folder, settings.watchlist_file)
     alone = roles != ALL_ROLES
     joined = connect_running(settings.data_dir) if alone and not settings.redis.url else None
-    async with opened(settings, own=not alone) as (stream, database):
+    if with_parent and not joined and not settings.redis.url:  # it would keep the next daemon out of the folder
+        raise DaemonError("the daemon that this process belongs to is gone or has no server yet")
+    async with opened(settings, own=not alone, joined=joined) as (stream, database):
         leaving = asyncio.create_task(_leave_with(joined, settings, stop))
         with (
             WorkerSlot(settings.data_dir) if "work" in roles else nullcontext() as slot,

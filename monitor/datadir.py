@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 _LOCK_FILE = "daemon.lock"
-_TRIES, _PAUSE_S = 10, 0.03
+_TRIES, _PAUSE_S = 30, 0.03
 _MAX_SLOTS = 1_000
 _KEY_BYTES = 64  # of a kept key, in hexadecimal
 
@@ -35,7 +35,7 @@ class DataDirLock:
     def acquire(self) -> None:
         """Makes the folder where it is missing. Raises AlreadyRunning, and DataDirError where the folder cannot be written."""
         file = _open(private_folder(self._data_dir) / _LOCK_FILE)
-        # Whoever asks `held` holds the lock for a moment too, so the first refusal is not the last word.
+        # Whoever asks `held` holds the lock for a moment too, and a process that gives way to others for longer.
         for attempt in range(_TRIES):
             if _lock(file, fcntl.LOCK_EX):
                 break

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.daemon_process import DaemonProcess, run_command, running_daemon
+from tests.daemon_process import PATIENCE_S, DaemonProcess, files, run_command, running_daemon, written
+from tests.launcher import launch
 from tests.quick_pack import rules_alone
 from tests.receiver import SECRET, Receiver
 from tests.standins.feed_server import FeedEntry, FeedServer
@@ -98,6 +99,20 @@ async def test_worker_processes_share_the_work_of_the_daemon_and_end_with_it(tmp
     async with running_daemon(config) as again:  # takes the orphan redis-server over, so that it ends too
         await until_gone(started)
         assert _mentions(await again.get("/claims?limit=500")) == POSTS
+
+
+async def test_a_worker_whose_daemon_is_gone_does_not_take_its_place(tmp_path: Path) -> None:
+    rules_alone(tmp_path)
+    config = tmp_path / "monitor.toml"
+    config.write_text('data_dir = "data"\n[api]\nport = 0\n')
+    reading, writing = os.pipe()  # still open, as a child may have it that does not know yet
+    with files("") as (_, out, err), os.fdopen(reading) as stdin, os.fdopen(writing, "w"):
+        words = ("--config", str(config), "work", "--with-parent")
+        worker = launch(words, stdin.fileno(), out.fileno(), err.fileno())
+        async with asyncio.timeout(PATIENCE_S):
+            assert await worker.wait() == 1
+        assert "belongs to is gone" in written(err)
+    assert not (tmp_path / "data" / "redis").exists()
 
 
 def _mentions(page: Any) -> int:
