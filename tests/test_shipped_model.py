@@ -49,6 +49,12 @@ def test_nearly_no_plain_sentence_raises_an_alert_where_it_should_not(judge: Jud
     assert len(cried) <= len(QUIET) * 0.1, cried
 
 
+def test_a_processor_without_vnni_reads_the_same(judge: Judge) -> None:
+    """Sums cut to 16 bits made a denial of this, on such a processor; on others it says nothing."""
+    (claim,) = judge.judge("1", "a\ufffdb\ufffd\n\nExosome treatment raises collagen production by 302 per cent.").claims
+    assert (claim.stance, claim.verdict) == ("asserts", "unsupported")
+
+
 def test_the_level_on_labelled_posts_holds(judge: Judge, shared: Path, tmp_path: Path) -> None:
     gold = shared / "data" / "dev.jsonl"
     posts = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]

@@ -106,6 +106,8 @@ class Network:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1  # a worker is one core; more workers take more
             options.log_severity_level = 3
+            # Without it, processors that lack VNNI cut sums of products to 16 bits and read posts otherwise than the rest.
+            options.add_session_config_entry("session.x64quantprecision", "1")
             self._encoder = onnxruntime.InferenceSession(
                 str(folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
             )
