@@ -63,7 +63,7 @@ async def _measured(scale: Scale, name: str, opened: Opened) -> list[Figure]:
                     for what in took[0] if turn else ():  # the first round is not counted
                         found.setdefault(what, []).append(quantile([one[what] for one in took], 0.99) * 1000)
     return [
-        at_most(f"{what}, {name}, {size:,} stored, p99", "ms", values, AT_MOST_MS, "issue 8") for what, values in found.items()
+        at_most(f"{what}, {name}, {size:,} stored, p99", "ms", values, AT_MOST_MS, "wanted") for what, values in found.items()
     ]
 
 
