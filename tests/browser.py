@@ -12,6 +12,9 @@ import pytest
 
 WIDE, PHONE, NARROW = (1280, 900), (390, 844), (360, 740)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# For files of tests of pages. SQLite alone: what differs between databases is tested below the pages. The machine may be busy: a
+# browser and a database want their time.
+ON_SQLITE = [pytest.mark.parametrize("store_url", ["sqlite"], indirect=True), pytest.mark.timeout(600)]
 PATIENCE_MS = 60_000  # the machine may be busy; nothing waits so long when all is well
 
 

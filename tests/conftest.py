@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -14,6 +15,8 @@ import structlog
 from monitor.settings import Settings
 from monitor.store import Database
 from tests import scratch
+from tests.api_server import Api, serving
+from tests.browser import opened_browser
 from tests.delivering import clock, receiver
 from tests.postgres import Postgres, migrate, own_postgres, postgres_server
 from tests.servers import redis_server, redis_url
@@ -96,3 +99,17 @@ async def database(store_url: str) -> AsyncIterator[Database]:
     await database.migrate()
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
+    """A server over an empty database, without a token."""
+    async with serving(database, redis_url) as api:
+        yield api
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Any]:
+    """Chromium; skips where there is none."""
+    async with opened_browser() as browser:
+        yield browser

@@ -18,13 +18,6 @@ TOKEN = "a-long-and-secret-token"
 
 
 @pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    """A server without a token."""
-    async with serving(database, redis_url) as api:
-        yield api
-
-
-@pytest.fixture
 async def locked(database: Database, redis_url: str) -> AsyncIterator[Api]:
     """A server with a token."""
     async with serving(database, redis_url, token=TOKEN) as api:

@@ -20,13 +20,6 @@ from tests.api_server import ENDPOINT, Api, serving
 from tests.samples import judged, occurrence, write
 
 
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    """A server over an empty database."""
-    async with serving(database, redis_url) as api:
-        yield api
-
-
 async def store(api: Api, key: str, n: int, **more: Any) -> None:
     """Stores a post with a claim of its own and says so, as a worker does."""
     text = f"number {key} cures all"

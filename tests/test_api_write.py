@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
 from monitor.readiness import Trouble
-from monitor.store import Database
 from monitor.words import decode_post
-from tests.api_server import Api, serving
+from tests.api_server import Api
 from tests.samples import write_some
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    """A server over an empty database."""
-    async with serving(database, redis_url) as api:
-        yield api
 
 
 def post(key: str, text: str = "exosomes!", **more: Any) -> dict[str, Any]:

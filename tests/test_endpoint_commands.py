@@ -114,7 +114,7 @@ async def test_a_test_behind_a_rate_says_when_it_goes_out(tmp_path: Path) -> Non
             sent = now_ms()
             behind = await run(file, "test", "hook", "--wait", "4")
         assert (before.exit_code, len(receiver.kept)) == (0, 1), before.output
-        assert "The rate of hook is used up for now, and 1 delivery waits for it" in behind.output
+        assert "The rate of hook is used up at the moment, and 1 delivery waits for it" in behind.output
         assert rfc3339(sent + 600_000)[:15] in behind.output
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 
-import pytest
-
 from monitor.ids import claim_id_of
-from monitor.store import Database, sources
-from tests.api_server import Api, serving
+from monitor.store import sources
+from tests.api_server import Api
 from tests.samples import judged, occurrence, write, write_some
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u202e' + "w" * 400
@@ -33,13 +30,6 @@ class Parsed(HTMLParser):
     def links(self) -> dict[str, str | None]:
         """Address to rel of every link."""
         return {str(attrs["href"]): attrs.get("rel") for tag, attrs in self.elements if tag == "a" and "href" in attrs}
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    """A server over an empty database."""
-    async with serving(database, redis_url) as api:
-        yield api
 
 
 def assert_harmless(page: Parsed) -> None:

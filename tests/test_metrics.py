@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from prometheus_client.samples import Sample
 
 from monitor import metrics, telemetry
 from monitor.metrics import MAX_LABEL, Series, Snapshot
-from monitor.store import Database
 from monitor.stream import Stream
 from monitor.stream.keys import METRICS_KEPT_S, PROCESSES
-from tests.api_server import Api, serving
+from tests.api_server import Api
 from tests.daemon_process import DaemonProcess, run_command, running_daemon, until
 from tests.receiver import Receiver
 from tests.servers import RedisServer, every_redis
@@ -157,12 +155,6 @@ async def test_every_role_shows_what_it_counts(tmp_path: Path, redis_url: str) -
         assert found == {
             "heard": 2, "matched": 1, "classified": 1, "stored": 1, "alerted": 1, "delivered": 1, "processes": 4,
         }  # fmt: skip
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
 
 
 async def shown(api: Api) -> Page:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-
-import pytest
 
 from monitor.api.pages.charts import bars
 from monitor.api.pages.forms import COOKIE
 from monitor.api.pages.marks import excerpts, pieces
 from monitor.ids import claim_id_of
-from monitor.store import Database
-from tests.api_server import Api, serving
+from tests.api_server import Api
 from tests.samples import occurrence, write_some
 
 SAFE = claim_id_of("safe")
@@ -24,12 +20,6 @@ CHANGES = (
     "/you",
     "/logout",
 )
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
 
 
 async def word_of(api: Api, path: str) -> str:

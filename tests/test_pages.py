@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from monitor.api.parts import PARTS
 from monitor.ids import claim_id_of, public_id
-from monitor.settings import Settings
 from monitor.store import Database, coverage, deliveries, endpoints, inbox, outbox, sources
 from monitor.store.filters import Filters
 from monitor.stream import Signal
 from monitor.times import now_ms
 from tests.api_server import Api, serving
-from tests.browser import NARROW, PATIENCE_MS, PHONE, WIDE, Window, opened_browser, window
+from tests.browser import NARROW, ON_SQLITE, PATIENCE_MS, PHONE, WIDE, Window, window
 from tests.samples import judged, occurrence, write, write_some
 
-pytestmark = pytest.mark.timeout(600)  # the machine may be busy: a browser and a database want their time
+pytestmark = ON_SQLITE
 
 APPROVED, SAFE = claim_id_of("approved"), claim_id_of("safe")
 PAGES = (
@@ -47,27 +43,6 @@ HOSTILE = (
 )
 HOSTILE_ID = claim_id_of("hostile")
 TURNING = set("\u202e\u202c\u2067\u2069\u200f")
-
-
-@pytest.fixture
-async def database(tmp_path: Any) -> AsyncIterator[Database]:
-    """SQLite alone: what differs between databases is tested below the pages."""
-    database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
-    await database.migrate()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    async with opened_browser() as browser:
-        yield browser
 
 
 async def write_all(api: Api) -> None:

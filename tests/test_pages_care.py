@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from monitor.ids import claim_id_of
 from monitor.notices import News
-from monitor.settings import Settings, hash_of, new_token
+from monitor.settings import hash_of, new_token
 from monitor.store import Database, coverage, deliveries, news, outbox, sources
 from monitor.times import now_ms
 from tests.api_server import Api, serving
-from tests.browser import NARROW, WIDE, opened_browser, window
+from tests.browser import NARROW, ON_SQLITE, WIDE, window
 from tests.samples import HOUR_MS, write, write_some
 from tests.test_doubtful import likely
 from tests.test_reviews import APPROVED, CLEARED, approved, cleared
 
-pytestmark = pytest.mark.timeout(600)  # the machine may be busy: a browser and a database want their time
-
-
-@pytest.fixture
-async def database(tmp_path: Any) -> AsyncIterator[Database]:
-    """SQLite alone: what differs between databases is tested below the pages."""
-    database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
-    await database.migrate()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    async with opened_browser() as browser:
-        yield browser
+pytestmark = ON_SQLITE
 
 
 async def test_sources_show_what_was_covered_where_gaps_are_and_that_posts_came_late(api: Api, browser: Any) -> None:

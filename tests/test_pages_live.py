@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +12,19 @@ from monitor.api import live
 from monitor.api.live import CLIENTS
 from monitor.api.parts import PARTS
 from monitor.ids import claim_id_of, public_id
-from monitor.settings import Settings
-from monitor.store import Database, deliveries, sources
+from monitor.store import deliveries, sources
 from monitor.stream import Signal
-from tests.api_server import Api, serving
-from tests.browser import PATIENCE_MS, Window, opened_browser, window
+from tests.api_server import Api
+from tests.browser import ON_SQLITE, PATIENCE_MS, Window, window
 from tests.samples import judged, occurrence, write, write_some
 from tests.test_cli_query import exowatch
 from workers.deliver.sender import Sender
 
-pytestmark = pytest.mark.timeout(600)  # the machine may be busy: a browser and a database want their time
+pytestmark = ON_SQLITE
 
 APPROVED = claim_id_of("approved")
 HIDE = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true});"
 CHANGED = "document.dispatchEvent(new Event('visibilitychange'))"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """SQLite alone: what differs between databases is tested below the pages."""
-    database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
-    await database.migrate()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    async with opened_browser() as browser:
-        yield browser
 
 
 async def hear(api: Api, key: str, n: int = 0, name: str = "") -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -13,38 +12,16 @@ import pytest
 
 from monitor.api.pages.past import DAYS, PAST
 from monitor.ids import claim_id_of
-from monitor.settings import Settings
-from monitor.store import Database, coverage, overview, sources
+from monitor.store import coverage, overview, sources
 from monitor.times import now_ms
-from tests.api_server import Api, serving
-from tests.browser import PHONE, WIDE, opened_browser, window
+from tests.api_server import Api
+from tests.browser import ON_SQLITE, PHONE, WIDE, window
 from tests.samples import HOUR_MS, judged, occurrence, write, write_some
 
-pytestmark = pytest.mark.timeout(600)  # the machine may be busy: a browser and a database want their time
+pytestmark = ON_SQLITE
 
 APPROVED = claim_id_of("approved")
 LEAST = 3.0  # WCAG 1.4.11, against what lies beside it
-
-
-@pytest.fixture
-async def database(tmp_path: Any) -> AsyncIterator[Database]:
-    """SQLite alone: what differs between databases is tested below the pages."""
-    database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
-    await database.migrate()
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def api(database: Database, redis_url: str) -> AsyncIterator[Api]:
-    async with serving(database, redis_url) as api:
-        yield api
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Any]:
-    async with opened_browser() as browser:
-        yield browser
 
 
 async def test_a_posts_words_say_their_language(api: Api, browser: Any) -> None:

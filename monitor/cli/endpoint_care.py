@@ -99,7 +99,7 @@ async def _why_not(settings: Settings, endpoint: Endpoint) -> str:
     if rate is not None and next_ms(rate, standing.spent_until_ms) > now:
         until = rfc3339(round(standing.spent_until_ms + (status.pending - 1) * rate.gap_ms))
         waiting = counted(status.pending, "delivery waits", "deliveries wait")
-        return f"The rate of {endpoint.name} is used up for now, and {waiting} for it: it goes out by about {until}."
+        return f"The rate of {endpoint.name} is used up at the moment, and {waiting} for it: it goes out by about {until}."
     return (
         "No sender has tried it yet: start `exowatch run` (or `exowatch deliver`); start it anew if it has run since before the "
         "endpoint stood in the config file; or wait if the queue is long."
