@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run extras demo test check flakes fuzz api-fuzz campaign bench train pictures lint types audit lock clean
+.PHONY: run extras demo test check flakes fuzz mutants api-fuzz campaign bench train pictures lint types audit lock clean
 
 run: .venv/run
 	$(BIN)/exowatch run
@@ -27,6 +27,10 @@ flakes: .venv/dev
 fuzz: .venv/dev
 	$(BIN)/python -m tests.fuzz.guided $(FUZZ)
 	$(BIN)/python -m tests.fuzz.wire $(FUZZ)
+
+# Which changes to workers/ no test notices: an hour for a sample. MUTANTS="--sample 50 --seed 2 workers/judge.py"; docs/mutants.md.
+mutants: .mutvenv/mutants
+	.mutvenv/bin/python -m tests.mutants $(MUTANTS)
 
 # Whatever the description of the API allows, and what it does not, on both databases, with another seed each time, which is printed.
 # API_FUZZ="--seconds 600 --database postgresql"; API_FUZZ="--seed 12345" does the same again.
@@ -68,6 +72,8 @@ lock: .venv/dev
 	echo "redis[hiredis]>=8.1" > .overrides  # arq asks for an older one, and runs on this
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev --extra bench --override .overrides pyproject.toml -o requirements-bench.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --extra mutants --constraint requirements-dev.lock pyproject.toml -o requirements-mutants.lock
 	echo "sentence-transformers; python_version < '3'" > .overrides
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra train --override .overrides pyproject.toml -o requirements-train.lock
@@ -96,6 +102,11 @@ lock: .venv/dev
 	.benchvenv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
 	touch $@
 
+.mutvenv/mutants: requirements-mutants.lock
+	$(PYTHON) -m venv .mutvenv
+	.mutvenv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-mutants.lock
+	touch $@
+
 # Half an hour on two cores: on eleven posts of twelve, and on the twelfth is chosen how sure a find must be.
 MODEL = config/topics/exosomes/model
 TRAIN = .trainvenv/bin/python -m training.
@@ -114,4 +125,4 @@ train: .trainvenv/train
 	touch $@
 
 clean:
-	rm -rf .venv .benchvenv .trainvenv build dist *.egg-info
+	rm -rf .venv .benchvenv .mutvenv .trainvenv build dist *.egg-info

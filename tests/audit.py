@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = tuple(f"requirements{of}.lock" for of in ("", "-image", "-dev", "-bench", "-train"))
+LOCKS = tuple(f"requirements{of}.lock" for of in ("", "-image", "-dev", "-bench", "-mutants", "-train"))
 COULD_NOT = "audit: the database of known faults cannot be reached from here, so nothing is known: run it where the internet is"
 
 
