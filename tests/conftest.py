@@ -14,6 +14,7 @@ import structlog
 
 from monitor.settings import Settings
 from monitor.store import Database
+from monitor.stream import Stream
 from tests import scratch
 from tests.api_server import Api, serving
 from tests.browser import opened_browser
@@ -99,6 +100,14 @@ async def database(store_url: str) -> AsyncIterator[Database]:
     await database.migrate()
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def stream(redis_url: str) -> AsyncIterator[Stream]:
+    """The stream in an empty Redis."""
+    stream = await Stream.open(redis_url)
+    yield stream
+    await stream.close()
 
 
 @pytest.fixture

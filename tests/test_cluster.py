@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,13 +92,6 @@ def redis_server(shared_cluster: Cluster) -> Cluster:
 @pytest.fixture
 def redis_url(redis_server: Cluster) -> str:
     return redis_server.url
-
-
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    opened = await Stream.open(redis_url)
-    yield opened
-    await opened.close()
 
 
 async def test_partitions_lie_on_different_nodes_and_all_that_a_stream_does_finds_them(redis_server: Cluster) -> None:

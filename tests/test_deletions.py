@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -39,13 +38,6 @@ SAID = "Trust me: exosomes are FDA approved"
 HIDDEN = Pseudonyms("pseudonym", KEY)
 HOOK = Endpoint(name="hook", kind="webhook", url="https://e.test", secret=[SECRET])
 QUIET = Endpoint(name="quiet", kind="webhook", url="https://e.test", secret=[SECRET], events=["claim.new"])
-
-
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,6 @@ from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.test_deletions import HIDDEN, said, write
 
 NOT_OURS = "I bake bread now."
-
-
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
 
 
 async def test_what_was_said_before_the_edit_is_gone(tmp_path: Path) -> None:

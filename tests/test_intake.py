@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,6 @@ from monitor.stream import Stream
 from monitor.stream.sayings import MOST_CHANGES
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
-
-
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
 
 
 @pytest.fixture(scope="module")

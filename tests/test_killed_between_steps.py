@@ -30,13 +30,6 @@ def judge() -> Judge:
 
 
 @pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
-
-
-@pytest.fixture
 async def mortal(redis_url: str, store_url: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.mortal_worker", redis_url, store_url),

@@ -30,13 +30,6 @@ def judge() -> Judge:
     return Judge(load_topic(load().topic_folder))
 
 
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
-
-
 @asynccontextmanager
 async def working(stream: Stream, database: Database, judge: Judge, name: str = "worker-0", **more: Any) -> AsyncIterator[None]:
     stop = asyncio.Event()

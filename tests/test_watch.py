@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -181,13 +180,6 @@ def test_an_endpoint_hears_of_its_names_only() -> None:
     told = drafts(judgement, one.post, Alerts(), endpoints)
     assert {to.name for draft in told for to in draft.recipients} == {"all"}
     assert wants(endpoints[1], "source.down", None, None), "what has no mention cannot be asked"
-
-
-@pytest.fixture
-async def stream(redis_url: str) -> AsyncIterator[Stream]:
-    stream = await Stream.open(redis_url)
-    yield stream
-    await stream.close()
 
 
 async def test_workers_tag_what_they_record(stream: Stream, database: Database) -> None:
