@@ -11,6 +11,7 @@ from workers.deliver.advice import explain
 
 HOOK = Endpoint(name="hook", kind="webhook", url="https://example.org/hush", secret=[SECRET])
 CHAT = Endpoint(name="chat", kind="apprise", url="slack://hush")
+SIGNED = "compare the secret at both ends, and let it verify the bytes as they came"
 
 
 def explained(endpoint: Endpoint, status: int | None, error: str | None) -> str:
@@ -21,11 +22,7 @@ def explained(endpoint: Endpoint, status: int | None, error: str | None) -> str:
     ("status", "meaning"),
     [
         (400, "the receiver read it and did not accept it: its log says what it expects"),
-        (
-            401,
-            "the receiver did not accept the signature: "
-            + "compare the secret at both ends, and let it verify the bytes as they came",
-        ),
+        (401, "the receiver did not accept the signature: " + SIGNED),
         (403, "the receiver, or a firewall before it, does not let this sender in"),
         (404, "there is nothing at that path: compare the url with the receiver's"),
         (405, "the address takes no POST: compare the url with the receiver's"),
