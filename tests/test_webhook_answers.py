@@ -154,11 +154,27 @@ async def test_an_answer_that_comes_in_pieces_is_put_together() -> None:
         for piece in (b"a" * 600, b"b" * 600, b"c" * 600):
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await writer.drain()
+            for _ in range(50):  # turns of the loop, in which it is read
+                await asyncio.sleep(0)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
     async with talking(talk) as port:
         assert (await answered(at(f"http://127.0.0.1:{port}/"))).text == "a" * 600 + "b" * 424
+
+
+async def test_an_answer_is_taken_as_it_comes_and_not_unpacked_or_followed() -> None:
+    """A small answer can hide a huge one."""
+    asked: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 302 there\r\nlocation: /there\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain")
+        await writer.drain()
+
+    async with talking(talk) as port:
+        answer = await answered(at(f"http://127.0.0.1:{port}/"))
+    assert (answer.status, answer.text, len(asked)) == (302, "plain", 1)
 
 
 async def test_an_answer_that_is_cut_short_has_come_all_the_same() -> None:
