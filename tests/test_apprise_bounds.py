@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
+import os
+import resource
 import smtplib
 import sys
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -318,3 +323,38 @@ async def test_a_line_comes_in_and_a_line_goes_out_until_there_are_no_more(servi
     results = [msgspec.json.decode(line, type=Result) for line in out.splitlines()]
     assert results == [Result(True, 200, None, "so", None), Result(False, 500, "answered 500", "so", None)]
     assert (process.returncode, b"127.0.0.1" in err) == (0, False)
+
+
+@pytest.mark.usefixtures("bounded", "strict")
+def test_the_process_is_bounded_prints_results_alone_and_ends_when_one_reads_on(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, whose memory and sockets stay as they are."""
+    limits, hooks, compose = list[Any](), list[Any](), apprise_helper.compose
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: limits.append(limit))
+    monkeypatch.setattr(sys, "addaudithook", hooks.append)
+
+    def noisy(event: dict[str, Any], room: Any) -> Any:
+        os.write(1, b"noise of a service")
+        apprise_helper._seen.stuck = event["type"] == "digest"
+        return compose(event, room)
+
+    monkeypatch.setattr(apprise_helper, "compose", noisy)
+    tasks = [
+        Task(url="json://127.0.0.1:9/", allow_private=False, event=EVENT | {"type": kind}) for kind in ("test", "digest", "x")
+    ]
+    lines = b"".join(msgspec.json.encode(task) + b"\n" for task in tasks)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(lines)))
+    before = os.dup(1)
+    try:
+        apprise_helper.main()
+        assert not logging.getLogger("apprise").isEnabledFor(logging.CRITICAL), "a service's own words may hold its secrets"
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        logging.disable(logging.NOTSET)
+    refused = Result(False, error="the service is reached over plain HTTP; use its secure form, or set allow_private = true")
+    told = [msgspec.json.decode(line, type=Result) for line in capfd.readouterr().out.splitlines()]
+    assert told == [refused, msgspec.structs.replace(refused, last=True)], "and the third is for another process"
+    assert limits == [(resource.RLIMIT_AS, (1 << 30, 1 << 30))]
+    assert hooks == [apprise_helper._guard]
