@@ -53,6 +53,10 @@ claims:
   - {key: pure, claim: Kefir is pure., when: [pure]}
   - {key: live-cells, claim: Kefir has live cells., when: ["live cells"], number: count}
   - {key: all-milk, claim: Kefir is all milk., when: ["made .. of milk"]}
+  - key: for-drink
+    claim: Kefir is for everyone to drink.
+    when: [for .. to drink]
+    differs_by: {who: {instead_of: everyone, values: {women: [women], men: [men]}}}
 """,
     "register/all.yaml": """
 entries:
@@ -116,6 +120,20 @@ def test_a_number_is_read_from_the_words_of_its_claim(classifier: Classifier) ->
     text = "After 7 million years: kefir with 20 billion live cells!"
     (claim,) = classifier.read(text).claims
     assert (claim.number, text[claim.start : claim.end]) == ("20-billion", "kefir with 20 billion live cells")
+
+
+@pytest.mark.parametrize(
+    ("text", "claimed"),
+    [
+        ("Kefir for women to drink", ["Kefir is for women to drink."]),
+        ("Kefir for women and men to drink", ["Kefir is for women to drink.", "Kefir is for men to drink."]),
+        ("All women say: kefir for the dog to drink, not men", ["Kefir is for everyone to drink."]),
+    ],
+)
+def test_what_a_claim_differs_by_is_read_from_the_words_of_its_quote(
+    classifier: Classifier, text: str, claimed: list[str]
+) -> None:
+    assert {claim.proposition.claim for claim in classifier.read(text).claims} == set(claimed)
 
 
 def test_what_is_said_again_is_one_claim_and_what_differs_is_another(classifier: Classifier) -> None:
