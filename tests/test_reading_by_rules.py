@@ -116,6 +116,13 @@ def test_all_that_is_known_of_a_claim_is_told(topic: Topic, classifier: Classifi
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["Kefir clears skin like vitamin C", "K e f i r clears skin", "A kefir clears skin", "I say kefir beats milk 2 a"]
+)
+def test_a_quote_begins_and_ends_with_whole_words(classifier: Classifier, text: str) -> None:
+    assert quotes(classifier.read(f"Hello, all. {text}, bye"), f"Hello, all. {text}, bye") == [text.removeprefix("I say ")]
+
+
 def test_a_number_is_read_from_the_words_of_its_claim(classifier: Classifier) -> None:
     text = "After 7 million years: kefir with 20 billion live cells!"
     (claim,) = classifier.read(text).claims
