@@ -115,3 +115,63 @@ def test_the_summary_is_a_sentence_without_the_posts_words() -> None:
     (one, *_) = raised(carries(TEXT, "FDA approved", claim="Exosome products are approved by the FDA."))
     assert one.summary == "New contradicted claim on reddit: Exosome products are approved by the FDA."
     assert "FDA approved" not in one.summary
+
+
+def test_each_kind_says_in_its_own_words_what_is_raised() -> None:
+    post = Post(platform="mastodon", id="7", text=TEXT, source="s")
+    one = carries(TEXT, "cures arthritis", "arthritis", verdict="unsupported", claim="It treats arthritis.")
+    judgement = Judgement(
+        id="7", relevant=True, language="en", adverse_event=True, alert=True, claims=(one,), classifier="c", register="r"
+    )
+    alerts = Alerts(spreading=[20, 1, 20], resurfaced_after=90_000)
+    found = drafts(judgement, post, alerts, ())
+    claim = claim_id_of("arthritis")
+    assert [(one.dedupe_key, one.summary) for one in found] == [
+        (f"claim.new:{claim}", "New unsupported claim on mastodon: It treats arthritis."),
+        (f"claim.spreading:{claim}:1", "Unsupported claim of 1 author: It treats arthritis."),
+        (f"claim.spreading:{claim}:20", "Unsupported claim of 20 authors: It treats arthritis."),
+        (f"claim.resurfaced:{claim}", "Unsupported claim back on mastodon: It treats arthritis."),
+        ("safety.signal:mastodon:7", "A post on mastodon reports harm."),
+    ]
+    assert [one.authors for one in found] == [0, 1, 20, 0, 0]
+    assert [one.quiet_ms for one in found] == [0, 0, 0, 90_000_000, 0]
+
+
+def test_each_kind_reaches_the_endpoints_that_want_it_of_this_platform_and_these_names() -> None:
+    post = Post(platform="reddit", id="a", text=TEXT, source="s")
+    judgement = Judgement(
+        id="a",
+        relevant=True,
+        language="en",
+        adverse_event=True,
+        alert=True,
+        claims=(carries(TEXT, "FDA approved"),),
+        classifier="c",
+        register="r",
+    )
+    endpoints = (
+        endpoint("harm", events=["safety.signal"]),
+        endpoint("spread", events=["claim.spreading"]),
+        endpoint("back", events=["claim.resurfaced"]),
+        endpoint("elsewhere", platforms=["tiktok"]),
+        endpoint("here", platforms=["reddit"]),
+        endpoint("acme", watch=["Acme"]),
+        endpoint("other", watch=["Other"]),
+        endpoint("surer", min_confidence=0.95),
+    )
+
+    def told(*watch: str) -> list[tuple[str, ...]]:
+        return [names(one) for one in drafts(judgement, post, Alerts(spreading=[3]), endpoints, watch)]
+
+    assert told("Acme") == [
+        ("here", "acme"),
+        ("spread", "here", "acme"),
+        ("back", "here", "acme"),
+        ("harm", "here", "acme", "surer"),
+    ]
+    assert told() == [("here",), ("spread", "here"), ("back", "here"), ("harm", "here", "surer")]
+    assert [names(one) for one in drafts(judgement, post, Alerts(spreading=[]), endpoints)] == [
+        ("here",),
+        ("back", "here"),
+        ("harm", "here", "surer"),
+    ]
