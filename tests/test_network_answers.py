@@ -220,7 +220,7 @@ def test_a_version_without_a_readable_card_is_one_clear_error(tmp_path: Path) ->
 def test_heads_that_hold_code_are_refused(tmp_path: Path) -> None:
     network(tmp_path)
     np.savez(tmp_path / "heads.npz", **{**heads(), "span.bias": np.array([{"any": "object"}], dtype=object)})  # type: ignore[arg-type]
-    with pytest.raises(TopicError, match="the model cannot be read .*pickle"):
+    with pytest.raises(TopicError, match=r"the model cannot be read .*pickle"):
         Network(tmp_path)
 
 
