@@ -197,6 +197,16 @@ def test_the_version_names_the_content_of_every_file(tmp_path: Path) -> None:
     assert version_of(folder).startswith("other-")
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux shows them")
+def test_a_network_takes_one_core_and_starts_no_threads(tmp_path: Path) -> None:
+    read = network(tmp_path)
+    before = len(list(Path("/proc/self/task").iterdir()))
+    again = Network(tmp_path)
+    again.look([2, 4, 3])
+    assert len(list(Path("/proc/self/task").iterdir())) == before
+    assert again.version == read.version
+
+
 def test_every_missing_file_is_named(tmp_path: Path) -> None:
     network(tmp_path)
     (tmp_path / "encoder.onnx").unlink()
