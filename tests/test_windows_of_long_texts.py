@@ -95,3 +95,5 @@ def test_windows_that_name_the_topic_go_before_neighbours_and_neighbours_before_
     assert read(100, *half) == sorted([*range(48 - len(named) - len(beside)), *named, *beside])
     assert read(60, *[(10 * n, 10 * n + 1) for n in range(12, 60)]) == list(range(12, 60)), "all that name it, and no neighbour"
     assert read(60, *[(10 * n, 10 * n + 1) for n in range(13, 60)]) == list(range(12, 60)), "one neighbour, and not the first"
+    odd = list(range(1, 95, 2))
+    assert read(100, *[(10 * n, 10 * n + 1) for n in odd]) == [0, *odd], "the first window can be a neighbour, too"
