@@ -20,12 +20,10 @@ from monitor.topic import load_topic
 from monitor.topic.watchlist import Watched, Watchlist
 from monitor.words import Post
 from tests.standins.otlp_receiver import OtlpReceiver
-from tests.test_pipeline import TEXT, done, item, posts, stored, stream
+from tests.test_pipeline import TEXT, done, item, posts, stored
 from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.reader import Given, LocalReader, Weighed
-
-__all__ = ["stream"]
 
 
 @pytest.fixture(scope="module")
