@@ -209,14 +209,14 @@ async def test_what_cannot_be_decoded_ages_beside_what_cannot_be_read(stream: St
 async def test_entries_that_take_long_stay_in_hand(stream: Stream, database: Database, judge: Judge) -> None:
     slow, other = Witness(judge, held=True), Witness(judge)
     await stream.publish([item(post) for post in posts(4)])
-    async with working(stream, database, slow, claim_after_s=0.3):
+    async with working(stream, database, slow, claim_after_s=2):
         await until(lambda: slow.given)
         lost = stream.reader("worker-2")
         (late,) = posts(1, "late")
         await stream.publish([item(late)])
         assert len(await lost.read(1, 1)) == 1
         await lost.close()  # as one that was killed
-        async with working(stream, database, other, "worker-1", claim_after_s=0.3):
+        async with working(stream, database, other, "worker-1", claim_after_s=2):
             await until(lambda: late.text in other.texts)  # and what the slow one has was read before that
             slow.may.set()
             await done(stream)
