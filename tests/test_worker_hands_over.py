@@ -169,7 +169,7 @@ async def test_the_log_leads_from_a_post_to_its_mention_and_to_its_alert(
     assert {"stored": [], "edited": [mention], "known": 0} in lines
 
 
-@pytest.mark.parametrize(("word", "error"), [("unreadable", "ValueError: too much for me"), ("unrecordable", "OverflowError: ")])
+@pytest.mark.parametrize(("word", "error"), [("unreadable", "ValueError: too much for me"), ("unrecordable", "")])
 async def test_an_entry_that_fails_ages_alone_and_says_why(
     stream: Stream, database: Database, judge: Judge, word: str, error: str
 ) -> None:
