@@ -181,7 +181,7 @@ async def test_why_there_was_no_answer_is_told() -> None:
     "said", [b"HTTP/1.1 200 fine\r\ncontent-length: 900\r\n\r\nbegun", b"HTTP/1.1 500 no\r\n\r\nbegun"], ids=["200", "500"]
 )
 async def test_of_an_answer_that_never_ends_the_beginning_counts(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apprise_helper, "BODY_WITHIN_S", 0.3)
+    monkeypatch.setattr(apprise_helper, "BODY_WITHIN_S", 1.0)
     ends = asyncio.Event()
 
     async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
