@@ -202,6 +202,10 @@ def test_a_hashtag_of_known_words_is_a_sentence_of_its_own(text: str, cut: list[
     assert shown(text) == cut
 
 
+def test_the_words_of_a_hashtag_taken_apart_are_not_in_the_sentence_too() -> None:
+    assert shown("now #no_needles77glow here") == ["now here", "no needles 77 glow"]
+
+
 def test_a_hashtag_taken_apart_covers_its_sign_and_says_what_it_is() -> None:
     text = "now #no_needles77glow"
     assert sentences(text, knows)[-1] == Sentence(

@@ -110,7 +110,10 @@ _UNIT_WORDS = {
     "سنه سنوات عام اعوام",
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words.split()}
-_TIME = re.compile(rf"(?:{_NUMBER}|\b([a-z]+(?:[ -][a-z]+)?))[ -]?({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-z])")
+# Two words stand apart from the unit, or "one day" would be "one d" of the Turkish months "ay".
+_TIME = re.compile(
+    rf"(?:{_NUMBER}[ -]?|\b([a-z]+[ -][a-z]+)[ -]|\b([a-z]+)[ -]?)({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-z])"
+)
 
 
 def read_number(kind: NumberKind, text: str) -> str | None:
@@ -175,8 +178,8 @@ def _years(text: str) -> str | None:
 def _times_named(text: str) -> Iterator[tuple[float, str, int]]:
     """Amount, unit and the unit's days of each length of time in a text."""
     for match in _TIME.finditer(text):
-        amount = _value(match[1]) if match[1] else _words_value(_last_numbers(match[2]))
-        unit, days = _UNITS[match[3]]
+        amount = _value(match[1]) if match[1] else _words_value(_last_numbers(match[2] or match[3]))
+        unit, days = _UNITS[match[4]]
         if 0 < amount < _YEAR_OF_A_CALENDAR:
             yield amount, unit, days
 
@@ -224,13 +227,14 @@ def _value(digits: str) -> float:
 
 
 def _last_numbers(words: str) -> list[str]:
-    """The number words at the end of some words."""
+    """The number words at the end of some words; an article before one ("a ten-day plan") is none, but in "a hundred"."""
     found: list[str] = []
     for word in reversed(re.split(r"[ -]", words)):
         if word not in _WORDS and word not in _JOINING:
             break
         found.insert(0, word)
-    return [] if found == ["a"] else found
+    article = found[:1] == ["a"] and (len(found) == 1 or _WORDS.get(found[1], 0) < 100)
+    return found[1:] if article else found
 
 
 def _first_numbers(words: str) -> list[str]:

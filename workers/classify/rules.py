@@ -22,7 +22,6 @@ MAX_WORDS_READ = 4_000  # twice a long article
 MAX_CLAIMS = 40  # of one text; a page that makes more repeats itself
 _LONG_TEXT = 12  # sentences; in a longer text a claim stands near a mention of the topic
 _NEAR = 2  # sentences
-_GENERAL = "cue: general"  # of harm that happens, not of harm that happened
 
 
 class Rules:
@@ -53,7 +52,7 @@ class Rules:
                         seen.add(key)
                         found.append(claim)
         found.sort(key=lambda claim: (claim.start, claim.end, claim.proposition.key))
-        harm = any(f.proposition.harm and f.stance in ("asserts", "reports") and f.cue != _GENERAL for f in found)
+        harm = any(f.proposition.harm and f.stance in ("asserts", "reports") for f in found)
         return Finds(tuple(found), harm)
 
     def _found(self, folded: Folded, hit: Hit, place: Surroundings) -> list[Found]:
@@ -74,7 +73,7 @@ class Rules:
             number=number,
             confidence=proposition.sure,
             by=f"the lexicon's claim {proposition.key} matched by the wording [{hit.pattern.wording}]",
-            cue=_GENERAL if stance.cue == "general" else f"cue: {stance.cue}",
+            cue=f"cue: {stance.cue}",
         )
         return [msgspec.structs.replace(one, proposition=each) for each in claims_in(proposition, folded.text[start:end])]
 

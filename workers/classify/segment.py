@@ -128,7 +128,7 @@ def sentences(text: str, knows: Callable[[str], bool] = lambda _: False) -> list
     """The sentences of a folded text, then one for each hashtag that is several words that `knows` knows, run together."""
     found = []
     hashtags = _hashtags(text, knows)
-    taken = frozenset(hashtag.start + 1 for hashtag in hashtags)
+    taken = frozenset(match.start() for hashtag in hashtags for match in _WORD.finditer(text, hashtag.start, hashtag.end))
     start = 0
     for end in sentence_ends(text):
         found += _sentence(text, start, end, "?" in text[max(start, end - 4) : end], taken)
@@ -180,7 +180,7 @@ def _abbreviates(text: str, dot: int, start: int) -> bool:
 
 
 def _sentence(text: str, start: int, end: int, question: bool, taken: frozenset[int]) -> list[Sentence]:
-    """The words from start to end as one sentence, or several where there are too many. `taken` are hashtags' starts."""
+    """The words from start to end as one sentence, or several where there are too many. `taken`: starts of hashtags' words."""
     breaks = [match.start() for match in _BREAK.finditer(text, start, end)]
     words: list[Word] = []
     clauses: list[tuple[int, int]] = []

@@ -25,8 +25,6 @@ _VERBS_FIRST = frozenset(
         "have",
         "will",
         "should",
-        "isnt",
-        "arent",
         "ist",
         "sind",
         "hat",
@@ -62,7 +60,6 @@ _SUBJECTS = frozenset(
         "your",
         "any",
         "there",
-        "there's",
         "plant",
         "rose",
         "people",
@@ -178,8 +175,8 @@ def _denied(hit: Hit, place: Surroundings) -> str:
         return "unproven"
     negations = _negations(hit, view, used, range(min(clauses), max(clauses) + 1))
     if hit.denial:
-        return "" if any(words[at].text in ("not", "never", "t", "no") for at in negations) else "banned"
-    if len(negations) == 2 and _withdrawn(view, negations[0]):
+        return "" if any(_is_plain_no(view, at, used) for at in negations) else "banned"
+    if (len(negations) == 2 and _withdrawn(view, negations[0])) or (len(negations) == 1 and _admitted(view, negations[0])):
         return ""
     return "not" if negations else _denied_nearby(hit, place)
 
@@ -198,7 +195,7 @@ def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int
         if strict:
             if start not in used and 0 < hit.first - start <= 5 and words[start].text not in _NOUN_NEGATIONS:
                 found.append(start)
-        elif start in used or (
+        elif (
             words[start].clause in clauses
             and start <= hit.last + 3
             and hit.first - start <= _SCOPE
@@ -206,6 +203,17 @@ def _negations(hit: Hit, view: View, used: set[int], clauses: range) -> list[int
         ):
             found.append(start)
     return found
+
+
+def _is_plain_no(view: View, at: int, used: set[int]) -> bool:
+    """`not`, `never`, `no`, and `aren't` just before it, which turn a ban round; others may be of something else."""
+    word = view.sentence.words[at].text
+    return word in ("not", "never", "no") or (at not in used and word in ("aren", "isn", "wasn", "weren") and at + 2 in used)
+
+
+def _admitted(view: View, at: int) -> bool:
+    """`nobody can deny that …`, `there is no denying …`: a denial that is denied."""
+    return any(word.text in ("deny", "denying") for word in view.sentence.words[at + 1 : at + 4])
 
 
 def _withdrawn(view: View, at: int) -> bool:
@@ -290,7 +298,7 @@ def _quoted(hit: Hit, view: View) -> tuple[int, int] | None:
 
 
 def _opens_quote(view: View) -> bool:
-    return view.sentence.words[0].start > 0 and view.sentence.start < view.sentence.words[0].start
+    return any(low < view.sentence.start for low, _ in view.sentence.quotes)
 
 
 def _own_word(view: View, at: int) -> bool:

@@ -54,7 +54,8 @@ ENGLISH: dict[str, str] = {
     ),
     "whether": (
         "whether, if it s|is true|right|correct|kosher|safe|legal, is it true|tru|legit|correct, true or|that, "
-        "i|i m|im wonder*, wondering if|whether, does anyone know, tell me if|whether, how true, any truth, "
+        "wonder|wondering|wonders if|whether, i m wondering, im wondering, does anyone know, tell me if|whether, "
+        "how true, any truth, "
         "is there .. truth, if .. really|actually|genuinely|truly|honestly, asking if, asked if|whether"
     ),
     "says": (

@@ -16,7 +16,7 @@ def rate_of(endpoint: Endpoint) -> Rate | None:
 def allowed(rate: Rate, spent_until: float, now: int) -> int:
     """How many may go out at `now` (ms), where the rate is used up until `spent_until` (ms)."""
     free = now + rate.at_once * rate.gap_ms - max(float(now), spent_until)
-    return max(0, int(free / rate.gap_ms + 1e-6))
+    return max(0, int(free / rate.gap_ms + 1e-3))  # a time of today in ms is rounded to 2e-4
 
 
 def spent(rate: Rate, spent_until: float, now: int, taken: int) -> float:
