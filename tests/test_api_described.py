@@ -105,7 +105,7 @@ async def test_whatever_the_description_allows_is_answered_as_it_says(api: Api, 
     # /live never ends, so it cannot be asked here; tests/test_api_live.py does. What an answer looks like is made above the
     # database: one of them is asked everything, the other a little of everything.
     much = (
-        ("--max-examples", "8") if api.database.dialect == "sqlite" else ("--max-examples", "2", "--phases", "examples,fuzzing")
+        ("--max-examples", "5") if api.database.dialect == "sqlite" else ("--max-examples", "2", "--phases", "examples,fuzzing")
     )
     arguments = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/api/v1/openapi.json",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,19 +15,16 @@ from monitor.settings.model import Deliveries
 from monitor.store import Database, alerts, deliveries, endpoints, parse_filters
 from monitor.times import rfc3339
 from tests.delivering import Clock, logged, raise_claim, sender, state_of
+from tests.one_database import store_url
 from tests.receiver import Behaviour, Receiver, retry_after, status
 from tests.standins.otlp_receiver import OtlpReceiver
 from tests.test_store import NOW
 from workers.deliver.queue import LEASE_MS, Queue
 from workers.deliver.schedule import WAITS, Answer
 
+__all__ = ["store_url"]
+
 TAKEN = Answer(ms=1, status=204)
-
-
-@pytest.fixture
-def store_url(tmp_path: Path, sqlite_with_tables: Path) -> str:
-    """Of SQLite alone: the kind of database makes no difference here."""
-    return f"sqlite:///{shutil.copyfile(sqlite_with_tables, tmp_path / 'store.sqlite')}"
 
 
 class Odd:

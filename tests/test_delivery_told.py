@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from pathlib import Path
 from typing import Any
 
-import pytest
 import structlog
 from msgspec.structs import replace
 from sqlalchemy import text
@@ -18,14 +15,11 @@ from monitor.settings.timing import parse_digest
 from monitor.store import Database
 from monitor.store.budgets import Recipient
 from tests.delivering import Clock, logged, raise_claim, sender, state_of
+from tests.one_database import store_url
 from tests.receiver import SECRET, Receiver, status
 from tests.test_store import carries, judged, post, write
 
-
-@pytest.fixture
-def store_url(tmp_path: Path, sqlite_with_tables: Path) -> str:
-    """Of SQLite alone: the kind of database makes no difference here."""
-    return f"sqlite:///{shutil.copyfile(sqlite_with_tables, tmp_path / 'store.sqlite')}"
+__all__ = ["store_url"]
 
 
 def beside_attempts(logs: Any) -> list[dict[str, Any]]:

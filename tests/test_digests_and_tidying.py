@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -15,17 +13,14 @@ from monitor.store import Database, alerts, deliveries, delivery_log, parse_filt
 from monitor.store.budgets import SETTLE_MS, Recipient
 from monitor.times import now_ms
 from tests.delivering import Clock, logged, sender
+from tests.one_database import store_url
 from tests.receiver import Receiver
 from tests.test_store import carries, judged, post, write
 from workers.deliver import digest, tidy
 
+__all__ = ["store_url"]
+
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def store_url(tmp_path: Path, sqlite_with_tables: Path) -> str:
-    """Of SQLite alone: the kind of database makes no difference here."""
-    return f"sqlite:///{shutil.copyfile(sqlite_with_tables, tmp_path / 'store.sqlite')}"
 
 
 async def keep_for_digest(database: Database, n: int, *names: str) -> None:

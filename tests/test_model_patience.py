@@ -14,6 +14,7 @@ from monitor import telemetry, tracing
 from monitor.settings import Classifier, Telemetry
 from monitor.store import Database
 from monitor.words import Post
+from tests.one_database import store_url
 from tests.standins.chat_server import ChatServer, answer, claim, completion, error
 from tests.standins.otlp_receiver import OtlpReceiver
 from tests.standins.scripted import Reply
@@ -26,7 +27,7 @@ from workers.openai.reader import LONGEST_REST_S, REST_S
 from workers.reader import Given, LocalReader, PostReader, Weighed
 from workers.readers import opened_reader, version_of
 
-__all__ = ["from_zero"]
+__all__ = ["from_zero", "store_url"]
 
 DROP = Reply(drop=True)
 NOISE = completion("no JSON")

@@ -13,6 +13,7 @@ from monitor.ids import claim_id_of
 from monitor.store import Database
 from monitor.topic.watchlist import Watched, Watchlist
 from monitor.words import Mention
+from tests.one_database import store_url
 from tests.packs import CURES, CURES_TEXT, FLOUR_TEXT, LEXICON, Judging, bread, verdict_of
 from tests.test_rejudge import CURED, EVERYTHING, FLOUR, LATER, RYE, RYE_TEXT, everything, found_in, nobody, pack, running
 from workers import rejudge, retag
@@ -21,7 +22,7 @@ from workers.reader import Given, LocalReader, Weighed
 from workers.rejudge import Example, Outlook, Rejudging, VerdictChange
 from workers.retag import Retagging
 
-__all__ = ["pack"]
+__all__ = ["pack", "store_url"]
 
 HEALTHIER = verdict_of("cures-coeliac-disease", "global: supported")
 DOUBTED = verdict_of("made-of-flour", "global: contradicted")

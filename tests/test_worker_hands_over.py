@@ -19,11 +19,14 @@ from monitor.stream import Item, Stream
 from monitor.topic import load_topic
 from monitor.topic.watchlist import Watched, Watchlist
 from monitor.words import Post
+from tests.one_database import store_url
 from tests.standins.otlp_receiver import OtlpReceiver
 from tests.test_pipeline import TEXT, done, item, posts, stored
 from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.reader import Given, LocalReader, Weighed
+
+__all__ = ["store_url"]
 
 
 @pytest.fixture(scope="module")
