@@ -19,12 +19,10 @@ from tests.daemon_process import run_command, running_daemon, until
 from tests.receiver import Receiver
 from tests.standins.chat_server import ChatServer, answer, claim
 from tests.test_openai_reader import JUDGE, TOPIC
-from tests.test_pipeline import done, item, posts, stream
+from tests.test_pipeline import done, item, posts
 from workers.openai.reader import OpenAIReader
 from workers.pipeline import Worker
 from workers.reader import LocalReader, PostReader
-
-__all__ = ["stream"]
 
 APPROVED = "These exosomes are FDA approved"
 LOCAL = JUDGE.classifier.version
