@@ -166,7 +166,7 @@ async def test_every_post_is_counted_and_timed(local: bool) -> None:
         reader: PostReader = LocalReader(JUDGE) if local else by_model
         before = counted()
         await reader.weigh([Given(str(number), OTHER) for number in range(3)])
-        many, timed, seconds = (now - was for now, was in zip(counted(), before, strict=True))
+        many, timed, seconds = (after - was for after, was in zip(counted(), before, strict=True))
     assert (many, timed) == (3, 3)
     assert 0 < seconds < 60
 

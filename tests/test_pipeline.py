@@ -30,6 +30,19 @@ def judge() -> Judge:
     return Judge(load_topic(load().topic_folder))
 
 
+@pytest.fixture
+async def rivals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Database, Database]]:
+    """Two ways to one SQLite file: while the second writes, a worker with the first soon meets a lock, and soon asks again."""
+    monkeypatch.setattr("monitor.store.database._BUSY_MS", 50)
+    monkeypatch.setattr("workers.pipeline.TROUBLE_S", 0.05)
+    url = f"sqlite+aiosqlite:///{tmp_path}/one.sqlite"
+    database, other = Database(url), Database(url)
+    await database.migrate()
+    yield database, other
+    await database.close()
+    await other.close()
+
+
 @asynccontextmanager
 async def working(stream: Stream, database: Database, judge: Judge, name: str = "worker-0", **more: Any) -> AsyncIterator[None]:
     stop = asyncio.Event()
@@ -159,13 +172,9 @@ async def test_the_worker_goes_on_after_redis_was_killed_flushed_and_stalled(
 
 
 async def test_a_database_that_is_locked_is_waited_for_and_no_entry_ages(
-    stream: Stream, tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    stream: Stream, rivals: tuple[Database, Database], judge: Judge
 ) -> None:
-    monkeypatch.setattr("monitor.store.database._BUSY_MS", 50)
-    monkeypatch.setattr("workers.pipeline.TROUBLE_S", 0.05)
-    url = f"sqlite+aiosqlite:///{tmp_path}/one.sqlite"
-    database, other = Database(url), Database(url)
-    await database.migrate()
+    database, other = rivals
     await stream.publish([item(post) for post in posts(5)])
     async with other.write(), working(stream, database, judge, claim_after_s=0.05):
         await asyncio.sleep(1)  # a good twenty times the patience of a writer
@@ -174,8 +183,6 @@ async def test_a_database_that_is_locked_is_waited_for_and_no_entry_ages(
         await done(stream)
     assert len(await stored(database)) == 5
     assert await stream.dead() == []
-    await database.close()
-    await other.close()
 
 
 async def test_a_worker_that_is_cancelled_ends_also_where_its_client_makes_an_error_of_it(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,12 +20,12 @@ from monitor.topic.watchlist import Watched, Watchlist
 from monitor.words import Post
 from tests.one_database import store_url
 from tests.standins.otlp_receiver import OtlpReceiver
-from tests.test_pipeline import TEXT, done, item, posts, stored
+from tests.test_pipeline import TEXT, done, item, posts, rivals, stored
 from workers.judgement import Judge
 from workers.pipeline import Worker
 from workers.reader import Given, LocalReader, Weighed
 
-__all__ = ["store_url"]
+__all__ = ["rivals", "store_url"]
 
 
 @pytest.fixture(scope="module")
@@ -241,13 +240,9 @@ async def test_at_a_stop_what_is_not_judged_yet_goes_to_others_at_once(stream: S
 
 
 async def test_at_a_stop_while_the_database_is_away_entries_go_to_others_at_once(
-    stream: Stream, tmp_path: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch
+    stream: Stream, rivals: tuple[Database, Database], judge: Judge
 ) -> None:
-    monkeypatch.setattr("monitor.store.database._BUSY_MS", 50)
-    monkeypatch.setattr("workers.pipeline.TROUBLE_S", 0.05)
-    url = f"sqlite+aiosqlite:///{tmp_path}/one.sqlite"
-    database, other = Database(url), Database(url)
-    await database.migrate()
+    database, other = rivals
     await stream.publish([item(post) for post in posts(3)])
     first, second, before = Witness(judge), Witness(judge), metrics()
     with capture_logs() as logs:
@@ -258,8 +253,6 @@ async def test_at_a_stop_while_the_database_is_away_entries_go_to_others_at_once
     assert len(second.texts) == 3
     assert risen(before)["new"] == 3
     assert "database is locked" in str([one.get("error") for one in logs])
-    await database.close()
-    await other.close()
 
 
 async def test_a_worker_stands_still_only_past_what_one_post_may_ask_of_a_model(
