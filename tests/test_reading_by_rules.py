@@ -304,6 +304,11 @@ def test_no_more_than_so_many_words_are_read(classifier: Classifier) -> None:
     assert read(97) == ["heals-gout", "pure"]
 
 
+def test_what_a_page_says_again_takes_no_room_from_what_it_says_once(classifier: Classifier) -> None:
+    menu = "Kefir " + "on " * 98 + "offer."
+    assert keys(classifier.read(" ".join([menu] * (MAX_WORDS_READ // 100 + 1) + ["Kefir heals gout."]))) == ["heals-gout"]
+
+
 def test_hashtags_are_read_by_the_words_of_the_lexicon(classifier: Classifier) -> None:
     text = "Kefir time #healsgout #clearskin"
     reading = classifier.read(text)

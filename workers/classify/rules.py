@@ -94,9 +94,9 @@ def _worth_reading(parts: list[Sentence], places: list[tuple[int, int]]) -> list
     words = 0
     for part in parts:
         wording = tuple(word.text for word in part.words)
-        words += len(wording)
         if wording in seen:
             continue
+        words += len(wording)
         if words > MAX_WORDS_READ and kept:
             break
         seen.add(wording)
