@@ -27,6 +27,7 @@ FLOORS = (
         "monitor.times",
         "monitor.notices",
         "monitor.lines",
+        "monitor.cells",
         "monitor.extras",
         "monitor.settings",
         "monitor.telemetry",

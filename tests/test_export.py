@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.api import exports
+from monitor.cells import csv_cell
 from monitor.export import pages, rows, writer
-from monitor.export.cells import csv_cell
 from monitor.extras import not_installed
 from monitor.ids import claim_id_of
 from monitor.settings import Settings

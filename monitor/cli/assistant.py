@@ -19,7 +19,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from monitor import __version__
-from monitor.export import plain
+from monitor.cells import plain
 from monitor.store import Connection, Database, FilterError, Filters, StoreError, alerts, claims, detail, mentions, parse_filters
 from monitor.store.filters import CHOICES, EXPLAINED, NAMES, SINGLE, STATE_EXPLAINED, STATES, Listed
 from monitor.store.search import QueryError, parse_query, says

@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from monitor import words
+from monitor.cells import csv_cell, plain
 from monitor.cli.table import show
-from monitor.export.cells import csv_cell, plain
 from monitor.words import Page
 
 __all__ = ["Column", "Format", "format_option", "plain", "print_json", "print_page", "print_table", "short_time"]

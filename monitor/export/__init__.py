@@ -3,7 +3,6 @@
 `pages` reads a list through, `writer` makes the bytes; neither ever holds more than a page of it (Parquet: a row group).
 """
 
-from monitor.export.cells import csv_cell, plain
 from monitor.export.rows import KINDS, LISTED, Kind, pages
 from monitor.export.writers import CONTENT_TYPES, FORMATS, FormatMissing, Writer, writer
 
@@ -15,8 +14,6 @@ __all__ = [
     "FormatMissing",
     "Kind",
     "Writer",
-    "csv_cell",
     "pages",
-    "plain",
     "writer",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from monitor import words
-from monitor.export.cells import csv_cell
+from monitor.cells import csv_cell
 from monitor.export.rows import ROWS, Kind
 from monitor.extras import not_installed
 
