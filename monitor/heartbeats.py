@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from monitor.metrics import PROCESS, plain
+from monitor.metrics import plain, process_name
 from monitor.stream import Stream
 from monitor.times import now_ms, rfc3339
 
@@ -54,7 +54,7 @@ class _Who(msgspec.Struct, frozen=True):
 async def status(stream: Stream, role: str) -> Status:
     """All that were heard from, this process (which plays `role`) among them. Raises StreamError."""
     now = now_ms()
-    found = [Heard(process=plain(PROCESS), role=role, last_heard=rfc3339(now), silent_s=0.0)]
+    found = [Heard(process=plain(process_name()), role=role, last_heard=rfc3339(now), silent_s=0.0)]
     for silent_s, snapshot in await stream.shared_ago():
         try:
             who = msgspec.json.decode(snapshot, type=_Who)

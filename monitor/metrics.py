@@ -7,6 +7,7 @@ figures of the whole installation and carry neither.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import secrets
 import socket
@@ -30,9 +31,6 @@ MAX_LABEL = 100  # characters; names of sources and endpoints are shorter
 MAX_SERIES = 5_000  # shared by one process: what a thousand sources make
 _NAN = float("nan")
 
-# The mark keeps containers apart that share a host's name and are each process 1.
-PROCESS = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(2)}"
-
 _T = TypeVar("_T")
 _Name = Annotated[str, msgspec.Meta(max_length=MAX_LABEL)]
 _LabelName = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
@@ -54,6 +52,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     series: list[Series]
 
 
+@functools.cache
+def process_name() -> str:
+    """What this process is called among all that count. The mark keeps containers apart that share a host's name and are each
+    process 1."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(2)}"
+
+
 def snapshot(role: str) -> Snapshot:
     """What this process has counted."""
     found = [
@@ -62,7 +67,7 @@ def snapshot(role: str) -> Snapshot:
         for sample in metric.samples
         if sample.name in _names(metric)
     ]
-    return Snapshot(role=role, process=plain(PROCESS), series=found)
+    return Snapshot(role=role, process=plain(process_name()), series=found)
 
 
 def render(snapshots: Iterable[Snapshot]) -> bytes:
@@ -110,7 +115,7 @@ async def _keep_sharing(stream: Stream, role: str, over: asyncio.Event) -> None:
     while True:
         last = over.is_set()
         try:
-            await stream.share_metrics(PROCESS, _encoded(snapshot(role)))
+            await stream.share_metrics(process_name(), _encoded(snapshot(role)))
             away = False
         except Exception as error:  # whatever it is, the work must go on without figures
             if not away:

@@ -205,7 +205,7 @@ async def test_what_others_share_is_hostile_text(api: Api, redis_server: RedisSe
     (heard,) = page.of("exowatch_posts_heard_total", process="known:1")
     assert (heard.labels["source"], heard.value) == (name, 3)
     assert page.of("exowatch_evil_total") == page.of("exowatch_evil") == []
-    assert {one.labels["process"] for one in page.samples if "process" in one.labels} == {"known:1", metrics.PROCESS}
+    assert {one.labels["process"] for one in page.samples if "process" in one.labels} == {"known:1", metrics.process_name()}
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

@@ -108,6 +108,7 @@ class Lexicon(msgspec.Struct, frozen=True, kw_only=True):
 def load_lexicon(folder: Path) -> Lexicon:
     """The lexicon in `folder`. Raises TopicError naming file, place and what is allowed."""
     cues = _load_cues(folder / "cues")
+    known = {name.rpartition(":")[2] for name in cues}
     files = sorted((folder / "claims").glob("*.yaml"))
     if not files:
         raise TopicError(f"{folder / 'claims'}: no claims file; put at least one .yaml file with claims there")
@@ -117,7 +118,7 @@ def load_lexicon(folder: Path) -> Lexicon:
         if content["type"] not in CLAIM_TYPES:
             raise TopicError(f"{file}: unknown type {content['type']!r}; allowed are {', '.join(CLAIM_TYPES)}")
         for number, raw in enumerate(content["claims"], 1):
-            proposition = _proposition(raw, content["type"], f"{file}, claim {number}", cues)
+            proposition = _proposition(raw, content["type"], f"{file}, claim {number}", cues, known)
             if proposition.key in propositions:
                 raise TopicError(f"{file}, claim {number}: the key {proposition.key!r} is used twice; keys are distinct")
             propositions[proposition.key] = proposition
@@ -162,7 +163,7 @@ def _load_cues(folder: Path) -> dict[str, tuple[tuple[Item, ...], ...]]:
     return {name: tuple(phrases) for name, phrases in cues.items()}
 
 
-def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Proposition:
+def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any], known: set[str]) -> Proposition:
     if isinstance(raw, dict) and isinstance(raw.get("key"), str):
         where = f"{where} ({raw['key']})"
     optional: dict[str, Any] = {"entry": str, "unless": list, "over": list, "jurisdiction": str, "harm": bool}
@@ -180,7 +181,6 @@ def _proposition(raw: Any, kind: Any, where: str, cues: dict[str, Any]) -> Propo
     named = {name for pattern in (*patterns, *denied) for name in cue_names(pattern)} | {
         n for p in unless for i in p for n in i.cues
     }
-    known = {name.rpartition(":")[2] for name in cues}
     unknown = sorted(named - known - {TOPIC_CUE})
     if unknown:
         raise TopicError(f"{where}: there is no cue named {unknown[0]!r}; cues are {', '.join(sorted(known)) or 'none yet'}")

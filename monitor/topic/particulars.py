@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +83,12 @@ def load_differences(
 
 
 def _by_head(values: Sequence[Value], kind: str) -> dict[str, tuple[tuple[int, Phrase], ...]]:
-    found: dict[str, tuple[tuple[int, Phrase], ...]] = {}
+    found: defaultdict[str, list[tuple[int, Phrase]]] = defaultdict(list)
     for number, value in enumerate(values):
         for phrase in value.phrases:
             for head in getattr(phrase[0], kind):
-                found[head] = (*found.get(head, ()), (number, phrase))
-    return found
+                found[head].append((number, phrase))
+    return {head: tuple(phrases) for head, phrases in found.items()}
 
 
 def _value(name: Any, raw: Any, where: str, cues: Mapping[str, Sequence[Phrase]]) -> Value:

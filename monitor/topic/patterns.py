@@ -11,6 +11,7 @@ Scripts without spaces between words, and Arabic, are found inside a word.
 
 from __future__ import annotations
 
+import functools
 import re
 
 import msgspec
@@ -82,7 +83,7 @@ def _item(part: str, gap: bool, whole: str) -> Item:
         if _NAME.match(choice):
             cues.append(choice[1:])
             continue
-        plain = fold(choice.rstrip("*")).text + ("*" if choice.endswith("*") else "")
+        plain = _folded(choice.rstrip("*")) + ("*" if choice.endswith("*") else "")
         if not _WORD.match(plain):
             raise PatternError(
                 f"{whole!r}: {choice!r} is not a word, a word with * at its end, or @ and the name of a cue; "
@@ -97,6 +98,11 @@ def _item(part: str, gap: bool, whole: str) -> Item:
         else:
             words.append(plain)
     return Item(tuple(words), tuple(prefixes), tuple(inside), tuple(cues), gap)
+
+
+@functools.lru_cache(maxsize=16384)  # a lexicon has each word three times over
+def _folded(word: str) -> str:
+    return fold(word).text
 
 
 def glued(char: str) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from monitor.topic import TopicError
 from monitor.words import ClaimType
@@ -98,6 +97,8 @@ class Network:
     """A loaded model. `version` names its content."""
 
     def __init__(self, folder: Path) -> None:
+        import onnxruntime  # noqa: PLC0415 - a fifth of a process's start, and most roles and packs have no model to run
+
         missing = [name for name in _FILES if not (folder / name).is_file()]
         if missing:
             raise TopicError(f"{folder}: the model lacks {', '.join(missing)}; `make train` writes it whole")
