@@ -10,6 +10,7 @@ import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ import aiohttp
 import pytest
 
 from monitor.words import MAX_ID, MAX_TEXT
-from tests.abuse import CONTROL, claim_of, post_of, write_config
+from tests.abuse import CONTROL, claim_of, post_of, quick_config, write_config
 from tests.daemon_process import DaemonProcess, run_command, running_daemon
 from tests.postgres import Postgres
 from tests.receiver import Receiver
@@ -186,20 +187,20 @@ class Seen:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    store = ""
-    if request.param == "postgresql":
-        postgres: Postgres = request.getfixturevalue("postgres_server")
-        store = postgres.fresh_database()
-    return asyncio.run(play(tmp_path_factory.mktemp("posts"), store))
+    folder = tmp_path_factory.mktemp("posts")
+    if request.param == "sqlite":
+        return asyncio.run(play(folder, write_config))
+    postgres: Postgres = request.getfixturevalue("postgres_server")
+    return asyncio.run(play(folder, partial(quick_config, store=postgres.fresh_database())))
 
 
-async def play(folder: Path, store: str) -> Seen:
+async def play(folder: Path, configured: Callable[..., Path]) -> Seen:
     lines = [line_of(place, row) for place, row in enumerate(ROWS)] + [json.dumps(post).encode() for post in EDITED]
     file = folder / "posts.jsonl"
     file.write_bytes(b"\n".join(lines))
     seen = Seen()
     expected = len(TAKEN) + len(ODD_LINES) + 1
-    async with Receiver() as receiver, running_daemon(write_config(folder, store=store, hook=receiver.url)) as daemon:
+    async with Receiver() as receiver, running_daemon(configured(folder, hook=receiver.url)) as daemon:
         seen.status, seen.out, err = await daemon.command("replay", str(file))
         seen.err = err.splitlines()
         assert seen.out, err

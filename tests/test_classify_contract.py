@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Judgement
 from workers.classify.learned import MAX_FINDS
 from workers.judgement import Judge
 
-JUDGE = Judge(load_topic(Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes"))
+PACK = load_topic(Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes")
+JUDGE, RULES = Judge(PACK), Judge(replace(PACK, model=None))
 
 
 def holds(text: str, judgement: Judgement) -> None:
@@ -139,14 +141,24 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_texts_of_any_length_do_not_run_away(unit: str) -> None:
+def judged_in_time(judge: Judge, unit: str) -> None:
+    """Judges as much of it as is read of one text."""
     text = (unit * (MAX_TEXT // len(unit) + 1))[:MAX_TEXT]
     started = time.process_time()
-    judgement = JUDGE.judge("1", text)
+    judgement = judge.judge("1", text)
     took = time.process_time() - started
     holds(text, judgement)
     assert took < 15, f"{took:.2f} s: this does not grow with the length alone"
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_texts_of_any_length_do_not_run_away(unit: str) -> None:
+    judged_in_time(RULES, unit)
+
+
+@pytest.mark.parametrize("name", ["no sentence end", "Arabic", "spaced letters", "emoji"])
+def test_nor_does_the_model_which_looks_at_so_many_windows_whatever_they_hold(name: str) -> None:
+    judged_in_time(JUDGE, HOSTILE[name])
 
 
 def test_a_text_full_of_claims_costs_no_more_than_so_many_looks() -> None:

@@ -366,15 +366,15 @@ def test_on_a_terminal_it_asks_first(installation: Installation, answer: bytes, 
     while True:
         if not select.select([terminal], [], [], 5.0)[0]:
             # Python can miss a Ctrl-C in the moment in which it begins to read a line: whoever types it would do so again.
-            os.write(terminal, answer if seen.endswith(b"^C") else b"")
+            os.write(terminal, answer if b"^C" in seen else b"")
             continue
         try:
             part = os.read(terminal, 4096)
         except OSError:  # the terminal is closed: it has ended
             break
-        asked = b"Change this?" in seen
+        asked = b"[y/N]:" in seen  # where the question ends
         seen += part
-        if b"Change this?" in seen and not asked:
+        if b"[y/N]:" in seen and not asked:
             os.write(terminal, answer)
     _, ended = os.waitpid(pid, 0)
     os.close(terminal)
