@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -74,14 +76,35 @@ def test_twenty_thousand_posts_and_two_hundred_kills_are_for_many_processes() ->
     assert sum(kills for _, kills in of_many) >= 200
 
 
+@pytest.fixture(scope="module")
+def all_told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a database in which all of the talk is stored, alerted and delivered, and of the receipts."""
+    folder = tmp_path_factory.mktemp("told")
+    asyncio.run(tell_all(folder))
+    file = folder / "store.sqlite"
+    with sqlite3.connect(file) as plain:
+        plain.execute("UPDATE delivery SET state = 'delivered'")
+        sent = plain.execute("SELECT webhook_id, alert_id FROM delivery ORDER BY alert_id").fetchall()
+    plain.close()
+    (folder / "receipts.jsonl").write_text(
+        "".join(json.dumps({"webhook": w, "alert": str(a), "type": "claim.new"}) + "\n" for w, a in sent)
+    )
+    return folder
+
+
 @pytest.fixture
-async def survived(tmp_path: Path) -> tuple[Path, Path]:
-    """A database in which all of the talk is stored, alerted and delivered, and the receipts."""
-    database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
+def survived(all_told: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """That database and those receipts, to be harmed."""
+    folder = shutil.copytree(all_told, tmp_path / "told")
+    return folder / "store.sqlite", folder / "receipts.jsonl"
+
+
+async def tell_all(folder: Path) -> None:
+    database = Database(Settings(store={"url": f"sqlite:///{folder}/store.sqlite"}).sqlalchemy_url)
     await database.migrate()
-    write_pack(tmp_path)
+    write_pack(folder)
     judge, rules, hook = (
-        Judge(load_topic(tmp_path / "topics" / "bread")),
+        Judge(load_topic(folder / "topics" / "bread")),
         Alerts(spreading=list(SPREADING)),
         Receiver().endpoint(),
     )
@@ -104,13 +127,6 @@ async def survived(tmp_path: Path) -> tuple[Path, Path]:
         )
         await record.put(database, [one])
     await database.close()
-    file = tmp_path / "store.sqlite"
-    with sqlite3.connect(file) as plain:
-        plain.execute("UPDATE delivery SET state = 'delivered'")
-        sent = plain.execute("SELECT webhook_id, alert_id FROM delivery ORDER BY alert_id").fetchall()
-    receipts = tmp_path / "receipts.jsonl"
-    receipts.write_text("".join(json.dumps({"webhook": w, "alert": str(a), "type": "claim.new"}) + "\n" for w, a in sent))
-    return file, receipts
 
 
 async def looked_at(file: Path, receipts: Path) -> Verdict:
