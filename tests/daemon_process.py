@@ -132,12 +132,14 @@ def written(file: IO[bytes]) -> str:
 
 
 async def until(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
-    """Asks again and again until the answer holds."""
+    """Asks again and again until the answer holds, and less often the longer it takes: what is waited for needs the processor."""
     answer: Any = None
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     try:
         async with asyncio.timeout(PATIENCE_S):
             while not holds(answer := await ask()):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(min(0.5, 0.05 + (loop.time() - began) / 10))
     except TimeoutError:
         raise AssertionError(f"never came true; the last answer was {json.dumps(answer, indent=1, default=str)[:3000]}") from None
     return answer
