@@ -8,6 +8,7 @@ SQLite lets one writer in at a time, so this process writes through one connecti
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 import re
@@ -114,7 +115,7 @@ class Database:
         if file and not await asyncio.to_thread(Path(file).exists):
             return False
         async with self.read() as connection:
-            return await connection.run_sync(_revision) == _scripts().get_current_head()
+            return await connection.run_sync(_revision) == _newest()
 
     async def close(self) -> None:
         await self._writer.dispose()
@@ -287,6 +288,12 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(_alembic())
 
 
+@functools.cache
+def _newest() -> str | None:
+    """The revision that this program makes; to find it takes longer than to open a database."""
+    return _scripts().get_current_head()
+
+
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
@@ -295,11 +302,10 @@ def _upgrade(connection: Connection) -> None:
     config = _alembic()
     config.attributes["connection"] = connection
     here = _revision(connection)
-    scripts = _scripts()
-    newest = scripts.get_current_head()
+    newest = _newest()
     if here == newest:
         return
-    if here is not None and here not in {script.revision for script in scripts.walk_revisions()}:
+    if here is not None and here not in {script.revision for script in _scripts().walk_revisions()}:
         raise StoreError(
             f"the database was made by a newer exowatch (revision {here}); this one knows {newest}: use the newer program"
         )
