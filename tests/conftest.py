@@ -47,7 +47,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(autouse=True)
 def default_logging() -> Iterator[None]:
-    """Leaves structlog as it found it: a command that runs inside a test sets it up for the whole process."""
+    """structlog as it is by itself, whatever command ran in this process before and set it up; but tracebacks are plain, for the
+    coloured ones take seconds each."""
+    structlog.reset_defaults()
+    *others, _ = structlog.get_config()["processors"]
+    structlog.configure([*others, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     yield
     structlog.reset_defaults()
 
