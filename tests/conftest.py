@@ -51,7 +51,8 @@ def default_logging() -> Iterator[None]:
     coloured ones take seconds each."""
     structlog.reset_defaults()
     *others, _ = structlog.get_config()["processors"]
-    structlog.configure([*others, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*others, plain])
     yield
     structlog.reset_defaults()
 
