@@ -24,6 +24,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from monitor.settings.model import SHIPPED
+from monitor.topic import load_topic
 from tests.scratch import short_folder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,6 +103,7 @@ def main(path: str) -> None:
     """Starts what is asked for until standard input is closed. Comes back as each of the processes that it starts, too."""
     for name in LOADED:
         importlib.import_module(name)
+    load_topic(SHIPPED / "topics" / "exosomes")  # each of its words is folded once, and then known
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)

@@ -15,7 +15,7 @@ from monitor.store.filters import Filters
 from monitor.store.judged import Judged
 from monitor.store.outbox import AlertDraft, Recipient
 from monitor.times import now_ms
-from monitor.topic import Topic, load_topic
+from monitor.topic import Topic
 from monitor.words import Post
 from workers.judgement import Judge
 
@@ -24,11 +24,6 @@ TOLD_AGAIN = 320  # times that somebody says again what another post of the samp
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _ENDINGS = ("", " 😍", "!!", " Saving this.", " Who else?", " (ad)", " Link in bio.")
-
-
-def own_topic() -> Topic:
-    """The shipped topic pack."""
-    return load_topic(Settings().topic_folder)
 
 
 def judged_posts(topic: Topic, now: int) -> list[Judged]:

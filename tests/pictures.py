@@ -19,9 +19,10 @@ from sqlalchemy import text as sql
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.times import now_ms
+from tests import shipped
 from tests.api_server import Api, serving
 from tests.browser import PHONE, WIDE, opened_browser, window
-from tests.made_up import fill, judged_posts, own_topic
+from tests.made_up import fill, judged_posts
 from tests.servers import BINARIES, RedisServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +63,7 @@ EVERY = tuple(
 async def main(folder: Path, pictures: tuple[Any, ...]) -> None:
     """Fills a database, serves it, photographs."""
     folder.mkdir(parents=True, exist_ok=True)
-    topic = own_topic()
+    topic = shipped.topic()
     server = RedisServer(BINARIES[0])
     with ExitStack() as stack:
         stack.callback(server.remove)

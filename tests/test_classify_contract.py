@@ -6,20 +6,18 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Judgement
+from tests import shipped
 from workers.classify.learned import MAX_FINDS
 from workers.judgement import Judge
 
-PACK = load_topic(Path(__file__).resolve().parents[1] / "config" / "topics" / "exosomes")
-JUDGE, RULES = Judge(PACK), Judge(replace(PACK, model=None))
+JUDGE, RULES = shipped.judge(), Judge(replace(shipped.topic(), model=None))
 
 
 def holds(text: str, judgement: Judgement) -> None:

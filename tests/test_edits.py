@@ -18,11 +18,10 @@ from monitor.edits import Record
 from monitor.intake import Intake, Offered
 from monitor.notices import Gone
 from monitor.pseudonyms import Pseudonyms
-from monitor.settings import Settings
 from monitor.store import Database
 from monitor.stream import Stream
-from monitor.topic import load_topic
 from monitor.words import Post
+from tests import shipped
 from tests.daemon_process import running_daemon
 from tests.standins.feed_server import FeedEntry, FeedServer
 from tests.test_deletions import HIDDEN, said, write
@@ -52,7 +51,7 @@ async def test_what_was_said_before_the_edit_is_gone(tmp_path: Path) -> None:
 async def test_who_is_on_record_is_known_long_after_and_who_was_erased_is_not(database: Database, stream: Stream) -> None:
     await write(database, said("a", "jo"), said("b", "mo", n=1))
     await Eraser(stream, database, HIDDEN).erase([Gone(platform="reddit", post="b")])
-    intake = Intake(stream, load_topic(Settings().topic_folder).keywords, Pseudonyms("none"), None, Record(stream, database))
+    intake = Intake(stream, shipped.topic().keywords, Pseudonyms("none"), None, Record(stream, database))
     edits = [Post(platform=platform, id=key, text=NOT_OURS, edited=True) for platform, key in
              (("reddit", "a"), ("reddit", "b"), ("reddit", "c"), ("tiktok", "a"))]  # fmt: skip
     assert await intake.offer(edits, source="s") == Offered(accepted=1, unmatched=3)

@@ -12,16 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.settings import load
-from monitor.topic import load_topic
 from monitor.words import CLAIM_TYPES, STANCES, VERDICTS, Judgement, Occurrence, encode
+from tests import shipped
 from tests.abuse import write_config
 from tests.daemon_process import run_command
 from tests.samples import occurrence
 from tests.standins.chat_server import ChatServer, answer, claim
 from tests.test_cli_query import exowatch
 from workers.evaluate import Label, Labelled, Pair, evaluate, wrong_alerts
-from workers.judgement import Judge
 
 TEXT = "These drops are FDA approved, they triple collagen and nobody ever felt a side effect"
 
@@ -140,7 +138,7 @@ def same_figures(scorer: ModuleType, pairs: list[Pair]) -> None:
 
 
 def test_the_figures_are_the_scorers_on_labelled_posts(scorer: ModuleType, shared: Path) -> None:
-    judge = Judge(load_topic(load().topic_folder))
+    judge = shipped.judge()
     with (shared / "data" / "dev.jsonl").open("rb") as lines:
         posts = [msgspec.json.decode(line, type=Labelled) for line in lines]
     same_figures(scorer, [(one, judge.judge(one.id, one.text, one.lang)) for one in posts])

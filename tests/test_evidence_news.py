@@ -26,8 +26,9 @@ from monitor.settings.sources.pubmed import PubMedSource
 from monitor.store import Database, alerts, deliveries, mentions, news, parse_filters, sources
 from monitor.store.news import NewsItem
 from monitor.stream import Stream
-from monitor.topic import Cited, Topic, TopicError, load_topic
+from monitor.topic import Cited, Topic, TopicError
 from monitor.topic.cited import dois_in
+from tests import shipped
 from tests.evidence import topic_of
 from tests.packs import bread
 from tests.receiver import SECRET
@@ -192,7 +193,7 @@ def test_a_doi_is_read_without_what_stands_around_it() -> None:
 
 
 def test_the_shipped_pack_says_what_to_search_for_and_its_citations_are_found() -> None:
-    topic = load_topic(Path(__file__).parents[1] / "config" / "topics" / "exosomes")
+    topic = shipped.topic()
     assert all(topic.keywords.find(search) for search in topic.searches)
     assert len(topic.searches) > 1
     cited = Cited(topic.register)

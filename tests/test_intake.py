@@ -11,16 +11,16 @@ import pytest
 
 from monitor.intake import Intake, Offered, PostError, bounded, post_from
 from monitor.pseudonyms import Pseudonyms, PseudonymsError, pseudonyms_of
-from monitor.settings import Settings, load
+from monitor.settings import Settings
 from monitor.stream import Stream
 from monitor.stream.sayings import MOST_CHANGES
-from monitor.topic import load_topic
 from monitor.words import MAX_TEXT, Post, decode_post
+from tests import shipped
 
 
 @pytest.fixture(scope="module")
 def keywords() -> Any:
-    return load_topic(load().topic_folder).keywords
+    return shipped.topic().keywords
 
 
 def post(key: str, text: str, **more: Any) -> Post:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from monitor.topic import Topic, load_topic
+from monitor.topic import Topic
 from monitor.words import CLAIM_TYPES
-from tests.test_plain_cases import PACK
+from tests import shipped
 from tests.test_register_labels import reached
 
 TRAINING = Path(__file__).parents[1] / "training"
@@ -37,7 +37,7 @@ def held_back() -> list[Labelled]:
 
 @pytest.fixture(scope="module")
 def topic() -> Topic:
-    return load_topic(PACK)
+    return shipped.topic()
 
 
 def test_labels_are_whole(learned: list[Labelled], held_back: list[Labelled]) -> None:

@@ -19,11 +19,11 @@ from monitor.collectors.publish import Publisher
 from monitor.intake import Intake
 from monitor.leasing import Lease
 from monitor.pseudonyms import Pseudonyms
-from monitor.settings import FeedSource, load
+from monitor.settings import FeedSource
 from monitor.store import Database, sources
 from monitor.stream import LeaseLost, Stream
-from monitor.topic import load_topic
 from monitor.words import SourceStatus
+from tests import shipped
 from tests.checker import query
 from tests.daemon_process import DaemonProcess, running_daemon, until
 from tests.receiver import Receiver
@@ -140,7 +140,7 @@ async def test_a_process_that_was_paused_notes_no_gap_that_the_new_owner_has_not
     async with database.write() as connection:
         await sources.declare(connection, {"blog": "feed"})
     lease = Lease("blog")
-    intake = Intake(stream, load_topic(load().topic_folder).keywords, Pseudonyms("none", b""))
+    intake = Intake(stream, shipped.topic().keywords, Pseudonyms("none", b""))
     publisher = Publisher(blog, stream, intake, database, max_age_s=60, lease=lease)
     lease.taken.set()
     gap = Batch(gap=Gap(cause="nothing was heard for an hour", since=1_795_000_000_000), cursor="stale")

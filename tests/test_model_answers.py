@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.settings import load
-from monitor.topic import load_topic
+from tests import shipped
 from tests.standins.chat_server import answer, claim
 from workers.classify import Found
 from workers.openai.answer import MAX_CLAIMS, Answers, InvalidAnswer
 from workers.openai.prompt import MAX_SENT, post_message, prompt_of
 
-TOPIC = load_topic(load().topic_folder)
+TOPIC = shipped.topic()
 ANSWERS = Answers(TOPIC, "reader-1")
 TEXT = "Our exosomes are FDA approved. They raise collagen by 300%! My knee pain is gone since the exosome shot."
 

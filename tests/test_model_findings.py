@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from monitor.settings import load
-from monitor.topic import load_topic
+from tests import shipped
 from tests.standins.chat_server import answer, claim
 from workers.classify import Found, Reading
 from workers.openai.answer import Answers, InvalidAnswer
 
-TOPIC = load_topic(load().topic_folder)
+TOPIC = shipped.topic()
 ANSWERS = Answers(TOPIC, "reader-1")
 TEXT = "Exosomes treat gout and eczema. They raise collagen by 300%, some say by 200%. Exosomes treat gout."
 

@@ -8,12 +8,12 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from monitor.settings import load
-from monitor.topic import Topic, load_topic
+from monitor.topic import Topic
 from monitor.words import CLAIM_TYPES, ClaimType
+from tests import shipped
 from workers.openai.prompt import MAX_SENT, Prompt, post_message, prompt_of
 
-TOPIC = load_topic(load().topic_folder)
+TOPIC = shipped.topic()
 KEYS = [*TOPIC.lexicon.propositions, "other"]
 
 

@@ -15,19 +15,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor import telemetry
-from monitor.settings import load
-from monitor.topic import load_topic
 from monitor.words import Judgement
+from tests import shipped
 from tests.standins.chat_server import ChatServer, answer, claim, completion, error, json_reply
 from tests.standins.scripted import Reply
-from workers.judgement import Judge
 from workers.openai.client import Reason
 from workers.openai.purse import Purse
 from workers.openai.reader import REST_S, SAY_EVERY_S, OpenAIReader
 from workers.reader import Given, Weighed
 
-TOPIC = load_topic(load().topic_folder)
-JUDGE = Judge(TOPIC)
+TOPIC = shipped.topic()
+JUDGE = shipped.judge()
 APPROVED = "These exosomes are FDA approved"
 CURE = "Exosomes cure arthritis"
 OTHER = "Exosome whispers of the moon"  # the lexicon finds nothing here, so who found something is the model

@@ -12,9 +12,9 @@ from monitor.ids import claim_id_of, stored_id
 from monitor.store import Database, claims, mentions, parse_filters
 from monitor.store.judged import Judged
 from monitor.store.texts import erase_texts
-from monitor.topic import fold, load_topic
+from monitor.topic import fold
 from monitor.words import Mention, Wording
-from tests import test_plain_cases as plain
+from tests import shipped
 from tests.samples import ENTRIES, judged, occurrence, write
 from workers.classify.learned import says_something
 from workers.judgement import Judge
@@ -122,7 +122,7 @@ async def test_its_sentence_shows_the_earliest_quote_that_is_still_there_and_kee
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(load_topic(plain.PACK))
+    return shipped.judge()
 
 
 def read(judge: Judge, key: str, text: str, n: int) -> Judged:

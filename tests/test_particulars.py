@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.topic import Topic, TopicError, fold, load_topic
+from tests import shipped
 from tests import test_plain_cases as plain
 from workers.classify.particulars import claims_in
 from workers.judge import rule
@@ -16,7 +17,7 @@ from workers.judgement import Judge
 
 @pytest.fixture(scope="module")
 def topic() -> Topic:
-    return load_topic(plain.PACK)
+    return shipped.topic()
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from monitor import telemetry, words
-from monitor.settings import Settings, load
+from monitor.settings import Settings
 from monitor.store import Database, alerts, claims, mentions, parse_filters
 from monitor.stream import Item, Reader, Stream, StreamUnavailable
-from monitor.topic import load_topic
 from monitor.words import Post
+from tests import shipped
 from tests.servers import RedisServer
 from workers.judgement import Judge
 from workers.pipeline import Worker
@@ -27,7 +27,7 @@ TEXT = "Exosome injections cure arthritis."
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(load_topic(load().topic_folder))
+    return shipped.judge()
 
 
 @pytest.fixture

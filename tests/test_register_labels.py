@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from monitor.settings import Settings
-from monitor.topic import Topic, load_topic
+from monitor.topic import Topic
 from monitor.words import Verdict
+from tests import shipped
 from workers.judge import one_verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ RULED_OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def topic() -> Topic:
-    return load_topic(ROOT / "config" / "topics" / "exosomes")
+    return shipped.topic()
 
 
 @pytest.fixture

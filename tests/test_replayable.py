@@ -10,8 +10,8 @@ from typing import Any
 from monitor.settings import Settings, load
 from monitor.store import Database, alerts, claims, mentions, parse_filters
 from monitor.stream import Stream
-from monitor.topic import load_topic
 from monitor.words import Post
+from tests import shipped
 from tests.postgres import Postgres
 from tests.servers import RedisServer
 from tests.test_pipeline import done, item
@@ -69,7 +69,7 @@ async def outcome(redis: RedisServer, store_url: str, judge: Judge, batch: int) 
 async def test_the_same_posts_give_the_same_claims_and_alerts_in_batches_of_any_size(
     redis_server: RedisServer, postgres_server: Postgres, tmp_path: Path
 ) -> None:
-    judge = Judge(load_topic(load().topic_folder))
+    judge = shipped.judge()
     first = await outcome(redis_server, f"sqlite:///{tmp_path}/first.sqlite", judge, 100)
     kinds = [kind for kind, *_ in first["alerts"]]
     assert kinds.count("claim.new") > 10

@@ -16,10 +16,9 @@ from monitor.ids import claim_id_of
 from monitor.settings import Settings
 from monitor.store import Database
 from monitor.store.judged import Judged, Origin
-from monitor.topic import load_topic
+from tests import shipped
 from tests.samples import judged, occurrence, write
-from tests.test_cli_query import ROOT, exowatch
-from workers.judgement import Judge
+from tests.test_cli_query import exowatch
 
 APPROVED, SAFE, CURED = claim_id_of("fda-approved"), claim_id_of("no-side-effects"), claim_id_of("cures-all")
 SENTENCE = "A filter needle for exosomes is FDA approved."
@@ -276,8 +275,7 @@ def test_merged_and_split_ones_are_labelled_as_they_were_put_and_only_as_far_as_
 
 
 def test_claims_that_differ_by_a_number_are_labelled_apart_and_agree_with_the_classifier(shell: Shell, tmp_path: Path) -> None:
-    topic = load_topic(ROOT / "config/topics/exosomes")
-    judge = Judge(topic)
+    judge = shipped.judge()
     texts = [f"These exosomes boost collagen by {number}%, says {key}" for key, number in (("a", 300), ("b", 500), ("c", 300))]
     ids = set()
     for n, text in enumerate(texts):
@@ -292,7 +290,7 @@ def test_claims_that_differ_by_a_number_are_labelled_apart_and_agree_with_the_cl
     posts = [json.loads(line) for line in file.read_text().splitlines()]
     labels = [(one["claim_key"], one["proposition"]) for post in posts for one in post["claims"]]
     assert len(set(labels)) == 2
-    assert {proposition for _, proposition in labels} == {topic.lexicon.propositions[labels[0][1]].key}
+    assert {proposition for _, proposition in labels} == {shipped.topic().lexicon.propositions[labels[0][1]].key}
     assert all(claim_id_of(key) in ids for key, _ in labels)
     status, out, _ = shell.run("evaluate", str(file), "--json")
     assert (status, json.loads(out)["identity"], json.loads(out)["detection"]) == (0, 1.0, 1.0)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from monitor.topic import TopicError, load_topic
+from tests import shipped
 from tests import test_plain_cases as plain
 from workers.judgement import Judge
 
@@ -36,7 +37,7 @@ QUIET = [*plain.FDA_DENIED, *plain.SILENT, *plain.NO_ALERT]
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(load_topic(plain.PACK))
+    return shipped.judge()
 
 
 def test_nearly_every_plain_sentence_raises_an_alert_where_it_should(judge: Judge) -> None:

@@ -15,10 +15,10 @@ from monitor.collectors.base import Batch, SourceError
 from monitor.collectors.run import MAX_BACKOFF_S, MAX_RECONNECT_S, SETTLED_S, STREAM_PATIENCE_S, SourceWatch
 from monitor.intake import Intake
 from monitor.pseudonyms import Pseudonyms
-from monitor.settings import FeedSource, Settings, load
+from monitor.settings import FeedSource, Settings
 from monitor.store import Database, sources
 from monitor.stream import Stream
-from monitor.topic import load_topic
+from tests import shipped
 
 Act = SourceError | float  # a failure, or a connection or poll that goes well for so many seconds
 TROUBLE = SourceError("the server answers 503")
@@ -85,7 +85,7 @@ async def play(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     stream = await Stream.open(redis_url)
     database = Database(Settings(store={"url": f"sqlite:///{tmp_path}/store.sqlite"}).sqlalchemy_url)
     await database.migrate()
-    keywords = load_topic(load().topic_folder).keywords
+    keywords = shipped.topic().keywords
     async with database.write() as connection:
         await sources.declare(connection, {"blog": "feed"})
 

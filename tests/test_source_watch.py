@@ -13,12 +13,12 @@ from monitor.collectors.base import Batch, Gap, SourceError, Span
 from monitor.collectors.run import DOWN_AFTER, SourceWatch
 from monitor.intake import Intake
 from monitor.pseudonyms import Pseudonyms
-from monitor.settings import FeedSource, load
+from monitor.settings import FeedSource
 from monitor.store import Database, coverage, parse_filters, sources
 from monitor.stream import Stream
 from monitor.times import now_ms
-from monitor.topic import load_topic
 from monitor.words import Coverage, Post, SourceStatus, decode_post
+from tests import shipped
 from tests.daemon_process import PATIENCE_S
 
 DAY = 86_400_000
@@ -59,7 +59,7 @@ def post(key: str, *, age_days: float | None = None, text: str = "Exosomes again
 async def watch(redis_url: str, database: Database) -> AsyncIterator[Callable[..., Any]]:
     """Watches the script to its end; gives the posts in the stream and the source as users read it."""
     stream = await Stream.open(redis_url)
-    intake = Intake(stream, load_topic(load().topic_folder).keywords, Pseudonyms("none", b""))
+    intake = Intake(stream, shipped.topic().keywords, Pseudonyms("none", b""))
     async with database.write() as connection:
         await sources.declare(connection, {"blog": "feed"})
 

@@ -12,12 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor import telemetry, tracing, watchdog, words
-from monitor.settings import Settings, Telemetry, load
+from monitor.settings import Settings, Telemetry
 from monitor.store import Database, alerts, mentions, parse_filters
 from monitor.stream import Item, Stream
-from monitor.topic import load_topic
 from monitor.topic.watchlist import Watched, Watchlist
 from monitor.words import Post
+from tests import shipped
 from tests.one_database import store_url
 from tests.standins.otlp_receiver import OtlpReceiver
 from tests.test_pipeline import TEXT, done, item, posts, rivals, stored
@@ -30,7 +30,7 @@ __all__ = ["rivals", "store_url"]
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(load_topic(load().topic_folder))
+    return shipped.judge()
 
 
 class Witness(LocalReader):

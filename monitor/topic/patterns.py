@@ -89,7 +89,7 @@ def _item(part: str, gap: bool, whole: str) -> Item:
                 f"{whole!r}: {choice!r} is not a word, a word with * at its end, or @ and the name of a cue; "
                 "words have no apostrophes or hyphens (write don t, cell free)"
             )
-        if any(glued(c) for c in plain) and not _particle(plain):
+        if not plain.isascii() and any(glued(c) for c in plain) and not _particle(plain):
             inside.append(plain.rstrip("*"))
         elif plain.endswith("*"):
             if len(plain) < 3:

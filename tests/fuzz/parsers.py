@@ -30,15 +30,15 @@ from monitor.collectors.pubmed_articles import read_articles
 from monitor.collectors.xml_tree import XmlError
 from monitor.collectors.xml_tree import parse as parse_xml
 from monitor.post_files import read_posts
-from monitor.settings.model import SHIPPED
 from monitor.settings.timing import parse_digest, parse_quiet, parse_rate
 from monitor.settings.values import parse_duration
 from monitor.store.filters import FilterError, make_cursor, parse_cursor, parse_filters
-from monitor.topic import TopicError, load_topic
+from monitor.topic import TopicError
 from monitor.topic.errors import parse_yaml
 from monitor.topic.register import parse_register
 from monitor.waits import wait_of
 from monitor.words import Post, decode_post, encode
+from tests import shipped
 from tests.fuzz.mutate import mutated
 from tests.fuzz.operators import OPERATORS
 from tests.fuzz.parser import Parser
@@ -111,7 +111,7 @@ def _yaml(body: bytes) -> object:
 
 @cache
 def _answers() -> Answers:
-    return Answers(load_topic(SHIPPED / "topics" / "exosomes"), "reader-1")
+    return Answers(shipped.topic(), "reader-1")
 
 
 def _model(body: bytes) -> object:

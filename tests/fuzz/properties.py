@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from monitor.settings.model import SHIPPED
-from monitor.topic import load_topic
 from monitor.words import Judgement
-from workers.judgement import Judge
+from tests import shipped
 
 TRIES = 3  # a slow judgement is made again: what the machine does beside it costs processor time too
 
@@ -22,7 +20,7 @@ class Properties:
 
     def __init__(self, longest_s: float = 1.0) -> None:
         self._longest_s = longest_s
-        self._judge = Judge(load_topic(SHIPPED / "topics" / "exosomes"))
+        self._judge = shipped.judge()
         self.slowest_s = 0.0
 
     def first(self, text: str) -> Judgement:
