@@ -72,6 +72,14 @@ class Window:
             while not await self.page.evaluate(condition):
                 await asyncio.sleep(0.02)
 
+    async def box(self, part: Any) -> dict[str, float]:
+        """Where a part of the page stands; asked again where the page exchanged it just then."""
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while (box := await part.bounding_box()) is None:
+                await asyncio.sleep(0.02)
+        found: dict[str, float] = box
+        return found
+
     async def barriers(self) -> list[str]:
         """What axe finds serious or critical, one line each."""
         from axe_playwright_python.async_playwright import Axe  # noqa: PLC0415 - carried for tests alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,22 @@ async def test_a_running_sender_waits_for_its_rate_and_not_longer(
     stop.set()
     await running
     assert 0.3 <= took < 60.0
+
+
+@pytest.mark.parametrize("lasts_ms", [1, 5, 9, 11, 40])
+async def test_what_may_go_by_the_end_of_a_look_at_the_database_waits_for_no_other(
+    database: Database, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch, lasts_ms: int
+) -> None:
+    monkeypatch.setattr(queue, "POLL_S", 60.0)
+    for n in range(4):
+        await raise_claim(database, n)
+    stop, asked = asyncio.Event(), itertools.count()
+    slow = sender(database, lambda: clock.now + next(asked) * lasts_ms, receiver.endpoint(rate="10/s"))  # type: ignore[arg-type]
+    running = asyncio.create_task(slow.run(stop))
+    async with asyncio.timeout(40):
+        await receiver.got(4)
+    stop.set()
+    await running
 
 
 async def test_nothing_is_sent_in_quiet_hours_and_all_of_it_after(database: Database, clock: Clock, receiver: Receiver) -> None:

@@ -29,8 +29,8 @@ async def test_sources_show_what_was_covered_where_gaps_are_and_that_posts_came_
         async with window(browser, api.url, size) as shown:
             await shown.go("/sources")
             strip = shown.page.get_by_role("img", name="tag, the last 7 days: 97.9% covered, 1 gap, 1,204 late")
-            whole = await strip.bounding_box()
-            gap = await strip.locator(".gap").bounding_box()
+            whole = await shown.box(strip)
+            gap = await shown.box(strip.locator(".gap"))
             assert whole["width"] > 100
             assert whole["height"] > 10
             assert 0.86 < (gap["x"] - whole["x"]) / whole["width"] < 0.9  # twenty of the last 168 hours ago

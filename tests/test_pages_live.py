@@ -257,7 +257,7 @@ async def test_what_is_being_read_stays_where_it_is(api: Api, browser: Any) -> N
         await follow(shown, "/mentions")
         read = shown.page.get_by_text("number post5 cures all")
         await read.evaluate("one => one.scrollIntoView()")
-        there = await read.bounding_box()
+        there = await shown.box(read)
         await hear(api, "new", 30)
         await shown.until("document.getElementById('results').textContent.includes('number new')")
-        assert abs((await read.bounding_box())["y"] - there["y"]) <= 1
+        assert abs((await shown.box(read))["y"] - there["y"]) <= 1

@@ -146,9 +146,10 @@ class Queue:
     async def _step(self) -> float:
         """Writes down what has landed and starts what is due, as far as there is room; the seconds until the next look."""
         room = max(0, (AHEAD if self._quick and self._lines.most > 1 else self._lines.most) - self._lines.in_hand)
+        asked_ms = self._clock()
         try:
             due_ms = await self._next_due()
-            held_ms = self._held_until()
+            held_ms = self._held_until(asked_ms)
             if held_ms is not None:
                 room, due_ms = 0, None if due_ms is None else max(due_ms, held_ms)
             if self._landed or self._back or (room and due_ms is not None and due_ms <= self._clock()):
@@ -168,8 +169,9 @@ class Queue:
         if self._database_away:
             self._log.info("the database is back")
         self._database_away = False
-        wait_ms = None if due_ms is None else due_ms - self._clock()
-        return POLL_S if wait_ms is None or wait_ms <= 0 else min(POLL_S, wait_ms / 1000)
+        if due_ms is None or due_ms <= asked_ms:  # nothing, or no room for it: what is in hand wakes this when it has landed
+            return POLL_S
+        return min(POLL_S, max(0, due_ms - self._clock()) / 1000)
 
     async def _next_due(self) -> int | None:
         if self._landed or self._back:
@@ -181,7 +183,7 @@ class Queue:
 
     async def _exchange(self, room: int) -> tuple[list[Due], int | None]:
         """In one transaction: writes down what has landed, takes up to `room` of what is due, and says when the next is."""
-        landed, back, name = self._landed[:], self._back[:], self._endpoint.name
+        landed, back, name, asked_ms = self._landed[:], self._back[:], self._endpoint.name, self._clock()
         taken: list[Due] = []
         async with self._database.write() as connection:
             for delivered, group in itertools.groupby(landed, key=lambda one: one.delivered):
@@ -197,7 +199,7 @@ class Queue:
                 buried = await deliveries.bury(connection, name)
                 if buried:
                     self._log.warning("deliveries to a disabled endpoint are not sent", dead=buried)
-            elif room and self._held_until() is None:
+            elif room and self._held_until(self._clock()) is None:
                 taken = await self._take(connection, room)
             due_ms = await deliveries.next_due(connection, name)
         # Only now that it is committed: what could not be written down is still there to be written next time.
@@ -206,12 +208,11 @@ class Queue:
             self._tried(name)
         if self._is_held():  # by another sender, perhaps: what is in hand here must not go out either
             self._back += self._lines.take_back()
-        held_ms = self._held_until()
+        held_ms = self._held_until(asked_ms)  # what ended while this lasted may have kept something back
         return taken, due_ms if due_ms is None or held_ms is None else max(due_ms, held_ms)
 
-    def _held_until(self) -> int | None:
-        """When something may be sent again (ms), where quiet hours, the rate or the receiver's own word forbid it now."""
-        now = self._clock()
+    def _held_until(self, now: int) -> int | None:
+        """When something may be sent again (ms), where quiet hours, the rate or the receiver's own word forbid it at `now`."""
         until = max(quiet_until(self._endpoint.quiet, now) or 0, self._free_ms, self._asked_until())
         return until if until > now else None
 
