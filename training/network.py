@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-WIDTH, HEADS, INNER, PLACES = 384, 12, 1536, 512
+WIDTH, HEADS, INNER, PLACES, LAYERS = 384, 12, 1536, 512, 6
 GLANCES, GLANCE = 4, 32  # what a span looks for elsewhere in its window: so many questions, each a vector so wide
 
 
@@ -35,7 +35,7 @@ class Layer(nn.Module):
 class Reader(nn.Module):
     """Pieces in (0 is padding), and out a vector for each, chances (as logits) by piece and type, and of the whole."""
 
-    def __init__(self, pieces: int, kinds: int, stances: int, keys: int, layers: int = 6, dropout: float = 0.1) -> None:
+    def __init__(self, pieces: int, kinds: int, stances: int, keys: int, layers: int = LAYERS, dropout: float = 0.1) -> None:
         super().__init__()
         self.words, self.places = nn.Embedding(pieces, WIDTH), nn.Embedding(PLACES, WIDTH)
         self.norm, self.drop = nn.LayerNorm(WIDTH, 1e-12), nn.Dropout(dropout)
