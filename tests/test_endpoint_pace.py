@@ -177,6 +177,7 @@ async def test_what_may_go_by_the_end_of_a_look_at_the_database_waits_for_no_oth
     for n in range(4):
         await raise_claim(database, n)
     stop, asked = asyncio.Event(), itertools.count()
+    # Time goes on whenever it is asked for, as it does while a busy database answers.
     slow = sender(database, lambda: clock.now + next(asked) * lasts_ms, receiver.endpoint(rate="10/s"))  # type: ignore[arg-type]
     running = asyncio.create_task(slow.run(stop))
     async with asyncio.timeout(40):

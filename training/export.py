@@ -31,7 +31,7 @@ _NAMED = 10.0  # how many times likelier a claim becomes where the lexicon names
 _ALERTING = (0.5, 1.0)  # of the weights tried the best on the posts kept apart (docs/judgement.md)
 _ENGLISH = 30_522  # pieces that BERT brought along
 _MOST_PIECES = 41_200  # so that all files together stay below 30 MB
-HEADS = ("span", "kind", "ask", "name", "told", "stance", "own", "key")
+SPAN_HEADS = ("span", "kind", "ask", "name", "told", "stance", "own", "key")
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def export(checkpoint: Path, folder: Path, calibration: Path | None, name: str, 
         )
         quantize_dynamic(plain, folder / "encoder.onnx", weight_type=QuantType.QInt8, per_channel=True)
     heads: dict[str, Any] = {}
-    for head in HEADS:
+    for head in SPAN_HEADS:
         module = getattr(network, head)
         weight = module.weight.detach().numpy()
         heads[f"{head}.weight"] = (weight if head == "kind" else weight.T).astype(np.float16)

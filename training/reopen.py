@@ -17,7 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from training.export import HEADS
+from training.export import SPAN_HEADS
 from training.network import LAYERS, Reader
 from workers.classify.network import Card
 
@@ -32,12 +32,15 @@ def main() -> None:
 
 
 def reopened(model: Path) -> dict[str, object]:
-    """State, vocabulary and keys. Raises ValueError where the encoder is not one that `training.export` wrote."""
+    """State, vocabulary and keys.
+
+    Raises ValueError or RuntimeError, which names the weights, where the files are not those that `training.export` writes.
+    """
     card = msgspec.json.decode((model / "model.json").read_bytes(), type=Card)
     vocabulary = (model / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
     network = Reader(len(vocabulary), len(card.types), len(card.stances), len(card.keys))
     state = dict(_encoder(model / "encoder.onnx")) | dict(_heads(model / "heads.npz"))
-    network.load_state_dict(state)  # says which weights are missing, and which are of another shape
+    network.load_state_dict(state)
     return {"state": network.state_dict(), "vocabulary": vocabulary, "keys": list(card.keys)}
 
 
@@ -64,7 +67,7 @@ def _encoder(file: Path) -> Iterator[tuple[str, Tensor]]:
 
 def _heads(file: Path) -> Iterator[tuple[str, Tensor]]:
     with np.load(file, allow_pickle=False) as heads:
-        for head in HEADS:
+        for head in SPAN_HEADS:
             weight = torch.from_numpy(heads[f"{head}.weight"].astype(np.float32))
             yield f"{head}.weight", weight if head == "kind" else weight.T.contiguous()
             if head != "kind":
