@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
+from redis.asyncio import Redis
 
 from monitor.embedded import AlreadyRunning, DataDirError, DataDirLock, EmbeddedRedis, EmbeddedRedisError, connect_running
 from monitor.embedded.binary import NoRedisServerError, candidates, choose
@@ -282,6 +284,27 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataDirError, match="var/redis"):
         await EmbeddedRedis(tmp_path / "var").start()
     assert not DataDirLock.held(tmp_path / "var")
+
+
+@pytest.mark.parametrize(("worth_telling_s", "told"), [(0.5, ["the embedded redis-server loads its data"]), (60.0, [])])
+async def test_a_load_is_waited_for_and_told_once_where_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth_telling_s: float, told: list[str]
+) -> None:
+    slow = tmp_path / "bin/redis-server"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || set -- "$@" --key-load-delay 100\nexec {candidates()[0]} "$@"\n')
+    slow.chmod(0o755)
+    keys = 10_000  # a second and a half
+    async with EmbeddedRedis(tmp_path) as server, Redis.from_url(server.url) as redis, redis.pipeline(transaction=False) as pipe:
+        for key in range(keys):
+            pipe.set(str(key), 1)
+        await pipe.execute()
+    monkeypatch.setenv("PATH", str(slow.parent), prepend=os.pathsep)
+    monkeypatch.setattr("monitor.embedded.server._WORTH_TELLING_S", worth_telling_s)
+    with structlog.testing.capture_logs() as logs:
+        async with EmbeddedRedis(tmp_path) as server, Redis.from_url(server.url) as redis:
+            assert await redis.dbsize() == keys
+    assert [line["event"] for line in logs] == told
 
 
 async def test_a_broken_file_is_named_with_what_to_do(which_server: str, tmp_path: Path) -> None:

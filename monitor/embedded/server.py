@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 _START_WITHIN_S = 15.0
 _HEALTHY_AFTER_S = 60.0
+_WORTH_TELLING_S = 1.0  # a server that loads nothing much may be seen at it too, for a moment
 
 
 class EmbeddedRedis:
@@ -218,7 +219,8 @@ class EmbeddedRedis:
             os.close(log_to)
 
     async def _wait_until_ready(self, process: subprocess.Popen[bytes], log_before: int) -> None:
-        deadline, told = time.monotonic() + _START_WITHIN_S, False
+        began, told = time.monotonic(), False
+        deadline = began + _START_WITHIN_S
         while process.poll() is None:
             if self._stopping:
                 return
@@ -227,7 +229,7 @@ class EmbeddedRedis:
                 return
             except redis_errors.BusyLoadingError:
                 deadline = time.monotonic() + _START_WITHIN_S
-                if not told:
+                if not told and time.monotonic() - began > _WORTH_TELLING_S:
                     told = True
                     log.info("the embedded redis-server loads its data")
             except (redis_errors.RedisError, OSError):
