@@ -361,6 +361,7 @@ def test_on_a_terminal_it_asks_first(installation: Installation, answer: bytes, 
     pid, terminal = pty.fork()
     if not pid:  # pragma: no cover - the child
         os.chdir(ROOT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs tests in the background has it ignored, which would be passed on
         os.execv(sys.executable, [sys.executable, "-m", "monitor", "rejudge", "--config", str(installation.config)])
     seen = b""
     while True:
@@ -388,8 +389,9 @@ def test_without_a_database_it_is_one_sentence(tmp_path: Path, capfd: pytest.Cap
     bread(tmp_path / "topics/bread")
     config = tmp_path / "monitor.toml"
     config.write_text('topic = "bread"\ndata_dir = "data"\n')
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit) as caught:
         main(["rejudge", "--config", str(config)])
     assert caught.value.code == 1
     assert "there is no database" in capfd.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
