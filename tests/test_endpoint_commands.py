@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import cli
+from monitor.cli.output import short_time
 from monitor.settings import Settings, load
 from monitor.store import Database, deliveries, parse_filters
 from monitor.store import endpoints as stored_endpoints
@@ -57,13 +58,23 @@ async def at_work(file: Path) -> AsyncIterator[Settings]:
         await running
 
 
+def last_delivered(listed: Result) -> str:
+    heading, line = (row.split("\t") for row in listed.stdout.splitlines())
+    return dict(zip(heading, line, strict=True))["last delivered"]
+
+
 async def test_a_test_that_arrives_says_so(tmp_path: Path) -> None:
+    began = now_ms()
     async with Receiver() as receiver, at_work(configured(tmp_path, receiver.url)):
+        before = await run(tmp_path / "monitor.toml", "list")
         tried = await run(tmp_path / "monitor.toml", "test", "hook")
+        after = await run(tmp_path / "monitor.toml", "list")
     assert tried.exit_code == 0, tried.output
     assert "It arrived: answered 204 after" in tried.output
     assert "tried again" not in tried.output
     assert [got.event["type"] for got in receiver.kept] == ["test"]
+    assert last_delivered(before) == ""
+    assert short_time(rfc3339(began)) <= last_delivered(after) <= short_time(rfc3339(now_ms()))
 
 
 async def test_a_test_that_is_refused_says_what_it_means_and_fails(tmp_path: Path) -> None:

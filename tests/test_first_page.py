@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from monitor.ids import claim_id_of
 from monitor.store import sources
+from monitor.times import now_ms, rfc3339
 from tests.api_server import Api
 from tests.samples import judged, occurrence, write, write_some
 
@@ -109,10 +110,11 @@ async def test_unwell_sources_are_named_with_their_error(api: Api) -> None:
     async with api.database.write() as connection:
         await sources.declare(connection, {"good": "feed", "bad": "feed"})
         await sources.succeeded(connection, "good")
-        await sources.failed(connection, "bad", "the feed answers 503", "failing")
+        await sources.failed(connection, "bad", "the feed answers 503", "failing", now=(at := now_ms()))
     page = Parsed(await api.page("/"))
     assert "1 of 2 sources unwell" in page.text
     assert "the feed answers 503" in page.text
+    assert f'datetime="{rfc3339(at)}"' in await api.page("/sources"), "when it failed last"
 
 
 async def test_the_page_of_a_claim_shows_verdicts_evidence_and_where_it_was_said(api: Api) -> None:

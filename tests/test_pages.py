@@ -10,7 +10,7 @@ from monitor.ids import claim_id_of, public_id
 from monitor.store import Database, coverage, deliveries, endpoints, inbox, outbox, sources
 from monitor.store.filters import Filters
 from monitor.stream import Signal
-from monitor.times import now_ms
+from monitor.times import now_ms, rfc3339
 from tests.api_server import Api, serving
 from tests.browser import NARROW, ON_SQLITE, PATIENCE_MS, PHONE, WIDE, Window, window
 from tests.samples import judged, occurrence, write, write_some
@@ -342,6 +342,11 @@ async def test_a_dead_delivery_is_sent_again_and_an_endpoint_tested(api: Api, br
         await shown.page.get_by_role("button", name="Send a test to case-system").click()
         await shown.page.get_by_role("status").get_by_text("A signed test").wait_for()
         assert await shown.page.locator("#results .list > li").count() == 2
+        assert await shown.page.locator("#endpoints td.at").inner_text() == "nothing yet"
+        async with api.database.write() as connection:
+            await endpoints.succeeded(connection, "case-system", at := now_ms())
+        await shown.go("/endpoints")
+        assert await shown.page.locator("#endpoints td.at time").get_attribute("datetime") == rfc3339(at)
 
 
 async def test_logging_in_and_out(database: Database, redis_url: str, browser: Any) -> None:

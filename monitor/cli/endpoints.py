@@ -42,13 +42,15 @@ def list_endpoints(context: click.Context, /, how: Format, **given: Any) -> None
     filters = filters_of(given)
     settings = settings_of(context)
 
-    async def read() -> tuple[Page[Any], dict[str, int], dict[str, int]]:
+    async def read() -> tuple[Page[Any], dict[str, int], dict[str, int], dict[str, int]]:
         async with opened(settings) as database, database.read() as connection:
             found = await stored_endpoints.page(connection, settings.endpoint, filters)
-            return found, await digests.waiting(connection), await stored_endpoints.held(connection, now_ms())
+            waiting = await digests.waiting(connection)
+            held = await stored_endpoints.held(connection, now_ms())
+            return found, await stored_endpoints.last_delivered(connection), waiting, held
 
     try:
-        page, waiting, held = asyncio.run(read())
+        page, last, waiting, held = asyncio.run(read())
     except FilterError as error:
         raise click.UsageError(str(error), context) from None
 
@@ -58,6 +60,7 @@ def list_endpoints(context: click.Context, /, how: Format, **given: Any) -> None
         Column("state", lambda one: one.state),
         Column("pending", lambda one: one.pending),
         Column("dead", lambda one: one.dead),
+        Column("last delivered", lambda one: short_time(rfc3339(last.get(one.name)))),
         Column("for the digest", lambda one: waiting.get(one.name, 0)),
         Column("left alone until", lambda one: short_time(rfc3339(held.get(one.name)))),
     )

@@ -116,6 +116,14 @@ async def held(connection: AsyncConnection, now: int) -> dict[str, int]:
     return {row.name: row.held_until_ms for row in rows}
 
 
+async def last_delivered(connection: AsyncConnection) -> dict[str, int]:
+    """When (ms) a delivery to an endpoint last arrived, of those to which one ever did."""
+    rows = await connection.execute(
+        select(endpoint.c.name, endpoint.c.last_success_ms).where(endpoint.c.last_success_ms.is_not(None))
+    )
+    return {row.name: row.last_success_ms for row in rows}
+
+
 async def spent_until(connection: AsyncConnection, name: str) -> float:
     """Up to when (ms) an endpoint's rate is used up. Whoever else would spend of it waits until this transaction ends."""
     spent = await connection.execute(select(endpoint.c.spent_until_ms).where(endpoint.c.name == name).with_for_update())

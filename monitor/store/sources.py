@@ -180,6 +180,12 @@ async def listing(connection: AsyncConnection) -> list[SourceStatus]:
     return [_status(row, gaps[row.name]) for row in rows]
 
 
+async def last_failed(connection: AsyncConnection) -> dict[str, int]:
+    """When (ms) a poll of a source last failed, of those of which one ever did."""
+    rows = await connection.execute(select(source.c.name, source.c.last_error_ms).where(source.c.last_error_ms.is_not(None)))
+    return {row.name: row.last_error_ms for row in rows}
+
+
 def _status(row: Any, gaps: tuple[CoverageGap, ...], **changed: Any) -> SourceStatus:
     """A source as users read it, from its row and what is about to change in it."""
     now = row._asdict() | changed

@@ -20,7 +20,7 @@ from monitor.ids import stored_id
 from monitor.store import alerts, coverage, deliveries, endpoints, parse_filters, sources
 from monitor.store.delivery_log import Settled, again
 from monitor.stream import Signal, StreamError
-from monitor.times import now_ms, parse_time
+from monitor.times import now_ms, parse_time, rfc3339
 from monitor.words import DELIVERY_STATES, Delivery, DeliveryState, Page
 
 SHOWN = 40
@@ -33,12 +33,22 @@ async def get_sources(request: web.Request) -> web.Response:
     now = now_ms()
     async with request.app[PARTS].database.read() as connection:
         found = await sources.listing(connection)
+        failed = await sources.last_failed(connection)
         ledgers = {one.name: await coverage.find(connection, one.name, now - CELLS * CELL_MS) for one in found}
     found.sort(key=lambda one: (_ORDER.index(one.state), one.name))
     since = {one.name: (now - parse_time(one.last_success)) / 1000 for one in found if one.last_success}
     strips = {name: strip(ledger, now) for name, ledger in ledgers.items() if ledger is not None}
     parts = await _heard_from(request) if "admin" in caller_of(request).scopes else None
-    return page(request, "sources.html", sources=found, since=since, ledgers=ledgers, strips=strips, parts=parts)
+    return page(
+        request,
+        "sources.html",
+        sources=found,
+        since=since,
+        failed={one: rfc3339(at) for one, at in failed.items()},
+        ledgers=ledgers,
+        strips=strips,
+        parts=parts,
+    )
 
 
 async def _heard_from(request: web.Request) -> heartbeats.Status | None:
@@ -61,6 +71,7 @@ async def get_endpoints(request: web.Request) -> web.Response:
     async with parts.database.read() as connection:
         statuses = await deliveries.endpoint_statuses(connection, parts.settings.endpoint)
         reasons = await endpoints.reasons(connection)
+        last = await endpoints.last_delivered(connection)
         if asked.wrong is None:
             found = await deliveries.page(connection, asked.filters, endpoint=name, state=state)
         told = await alerts.load(connection, [n for one in found.items if (n := stored_id("a", one.alert_id)) is not None])
@@ -71,6 +82,7 @@ async def get_endpoints(request: web.Request) -> web.Response:
         asked=asked,
         endpoints=[(one, of) for one, of in zip(statuses, parts.settings.endpoint, strict=True)],
         reasons=reasons,
+        last={one: rfc3339(at) for one, at in last.items()},
         found=found,
         told={one.alert.id: one.alert for one in told.values()},
         sent=asked.first("sent"),
